@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/page.h"
+
+#include "base/poison.h"
+
+struct config config;
+
+void config_options(struct config_option options[CONFIG_COUNT])
+{
+    struct config_option *o = options;
+
+#define OPTION(kind, member, name, preset, low, high, list, text) \
+    o->type = CONFIG_##kind; \
+    o->variable = name; \
+    o->fallback = preset; \
+    o->smallest = low; \
+    o->largest = high; \
+    o->choices = list; \
+    o->help = text; \
+    o++;
+#include "base/config.def"
+#undef OPTION
+}
+
+static int parse_choice(const char *choices, const char *text, unsigned *index)
+{
+    size_t length = strlen(text);
+
+    for (*index = 0;; ++*index) {
+        size_t word = strcspn(choices, "|");
+
+        if (word == length && strncmp(choices, text, length) == 0)
+            return 0;
+        choices += word;
+        if (*choices++ == '\0')
+            return -EINVAL;
+    }
+}
+
+static int unit_shift(char unit)
+{
+    switch (unit) {
+    case 'k':
+    case 'K':
+        return 10;
+    case 'm':
+    case 'M':
+        return 20;
+    case 'g':
+    case 'G':
+        return 30;
+    default:
+        return -1;
+    }
+}
+
+static int parse_size(const struct config_option *option, const char *text, size_t *size)
+{
+    char *end;
+    unsigned long long number;
+    int shift = 0;
+    int saved = errno;
+
+    if (*text < '0' || *text > '9')
+        return -EINVAL;
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    if (errno != 0) {
+        errno = saved;
+        return -ERANGE;
+    }
+    errno = saved;
+    if (*end != '\0') {
+        shift = unit_shift(*end);
+        /* 1M, 1MB and 1MiB are the same: people write all three. */
+        if (shift < 0 || (end[1] != '\0' && strcmp(end + 1, "B") != 0 && strcmp(end + 1, "iB") != 0))
+            return -EINVAL;
+    }
+    if (number > (SIZE_MAX >> shift))
+        return -ERANGE;
+    *size = (size_t)number << shift;
+    return *size < option->smallest || *size > option->largest ? -ERANGE : 0;
+}
+
+int config_parse(const struct config_option *option, const char *text, union config_value *value)
+{
+    switch (option->type) {
+    case CONFIG_CHOICE:
+        return parse_choice(option->choices, text, &value->choice);
+    case CONFIG_SIZE:
+        return parse_size(option, text, &value->size);
+    case CONFIG_TEXT:
+        value->text = text;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+static void complain(const struct config_option *option, const char *text, int error)
+{
+    if (error == -ERANGE)
+        log_error("%s=%s is out of bounds (%zu to %zu bytes); using %s", option->variable, text, option->smallest,
+                  option->largest, option->fallback);
+    else if (option->type == CONFIG_CHOICE)
+        log_error("%s=%s is not one of %s; using %s", option->variable, text, option->choices, option->fallback);
+    else
+        log_error("%s=%s is not a size such as 65536, 64K, 1M or 2G; using %s", option->variable, text, option->fallback);
+}
+
+void config_read(void)
+{
+    struct config_option options[CONFIG_COUNT];
+
+    config_options(options);
+    for (unsigned i = 0; i < CONFIG_COUNT; i++) {
+        const char *text = getenv(options[i].variable);
+        int error = 0;
+
+        if (text != NULL && *text != '\0') {
+            error = config_parse(&options[i], text, &config.value[i]);
+            if (error != 0)
+                complain(&options[i], text, error);
+        }
+        if (text == NULL || *text == '\0' || error != 0)
+            config_parse(&options[i], options[i].fallback, &config.value[i]);
+    }
+    log_set_level(config_choice(log));
+}
+
+bool config_internal(const char *name, unsigned long *number)
+{
+    const char *text = getenv("COWSHIM_INTERNAL");
+    size_t length = strlen(name);
+
+    while (text != NULL && *text != '\0') {
+        size_t word = strcspn(text, ",");
+
+        if (word >= length && strncmp(text, name, length) == 0 && (word == length || text[length] == '=')) {
+            if (number != NULL)
+                *number = word > length ? strtoul(text + length + 1, NULL, 10) : 0;
+            return true;
+        }
+        text += word;
+        text += *text == ',';
+    }
+    return false;
+}

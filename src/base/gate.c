@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/gate.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/page.h"
+#include "base/thread.h"
+
+#include "base/poison.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+THREAD_LOCAL struct thread thread_self;
+
+static _Atomic int active; /* operations under way */
+static _Atomic int closed; /* a fork is under way, or waits */
+
+static _Atomic int always_marked = 1;
+static _Atomic int *mark = &always_marked; /* 1 here, 0 in a child that was not announced */
+static void (*orphan_handler)(void);
+
+static void wait_while(_Atomic int *word, int value)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void wake_all(_Atomic int *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1 << 30, NULL, NULL, 0);
+}
+
+int gate_init(void (*on_orphan)(void))
+{
+    long page = syscall(SYS_mmap, NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    orphan_handler = on_orphan;
+    if (page == -1)
+        return -errno;
+    if (syscall(SYS_madvise, page, page_size, MADV_WIPEONFORK) != 0) {
+        int error = errno;
+
+        syscall(SYS_munmap, page, page_size);
+        return -error;
+    }
+    mark = (_Atomic int *)page;
+    atomic_store(mark, 1);
+    return 0;
+}
+
+/* In a child that nobody announced only the forking thread exists. If it was alone outside of us, the state is whole. */
+static bool adopt_child(void)
+{
+    if (atomic_load(&active) != 0 || atomic_load(&closed) != 0)
+        return false;
+    atomic_store(mark, 1);
+    thread_self.inside = true;
+    if (orphan_handler != NULL)
+        orphan_handler();
+    thread_self.inside = false;
+    return true;
+}
+
+static bool pass(void)
+{
+    for (;;) {
+        while (atomic_load(&closed) != 0)
+            wait_while(&closed, 1);
+        atomic_fetch_add(&active, 1);
+        if (atomic_load(&closed) == 0)
+            return true;
+        if (atomic_fetch_sub(&active, 1) == 1)
+            wake_all(&active);
+    }
+}
+
+bool gate_enter(void)
+{
+    int saved = errno;
+    bool entered;
+
+    if (thread_self.inside)
+        return false;
+    if (atomic_load_explicit(mark, memory_order_relaxed) == 0 && !adopt_child())
+        return false;
+    /* Set before the counter moves: a signal handler in between must not enter as well. */
+    thread_self.inside = true;
+    entered = thread_self.owns_gate || pass();
+    errno = saved;
+    return entered;
+}
+
+void gate_leave(void)
+{
+    if (!thread_self.owns_gate && atomic_fetch_sub(&active, 1) == 1 && atomic_load(&closed) != 0)
+        wake_all(&active);
+    thread_self.inside = false;
+}
+
+void gate_close(void)
+{
+    int open = 0;
+    int busy;
+
+    while (!atomic_compare_exchange_strong(&closed, &open, 1)) {
+        wait_while(&closed, 1);
+        open = 0;
+    }
+    while ((busy = atomic_load(&active)) != 0)
+        wait_while(&active, busy);
+    thread_self.owns_gate = true;
+}
+
+void gate_open(void)
+{
+    thread_self.owns_gate = false;
+    atomic_store(&closed, 0);
+    wake_all(&closed);
+}
+
+void gate_open_in_child(void)
+{
+    atomic_store(mark, 1);
+    thread_self.owns_gate = false;
+    atomic_store(&active, 0);
+    atomic_store(&closed, 0);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* Not under base/poison.h: this file is the table of the poisoned names. */
+#include "base/next.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+/* What dlsym asks of us while it runs: a few small buffers, once. One page each keeps them page-aligned; 64 KiB is the largest
+   page size that Linux uses on the machines that we build for, and untouched pages of .bss cost nothing. */
+#define BOOTSTRAP_SLOT ((size_t)65536)
+#define BOOTSTRAP_SLOTS 32
+
+static char bootstrap_memory[BOOTSTRAP_SLOTS][BOOTSTRAP_SLOT] __attribute__((aligned(65536)));
+static unsigned bootstrap_used;
+static bool binding;
+
+static void *bootstrap_take(size_t size)
+{
+    if (size > BOOTSTRAP_SLOT || bootstrap_used == BOOTSTRAP_SLOTS) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return bootstrap_memory[bootstrap_used++];
+}
+
+bool next_is_bootstrap(const void *pointer)
+{
+    return (uintptr_t)pointer - (uintptr_t)bootstrap_memory < sizeof bootstrap_memory;
+}
+
+size_t next_bootstrap_size(const void *pointer)
+{
+    return next_is_bootstrap(pointer) ? BOOTSTRAP_SLOT : 0;
+}
+
+/* Each bootstrap allocation function binds the table first; only what dlsym itself asks for meanwhile stays here. */
+static void *bootstrap_malloc(size_t size)
+{
+    if (binding)
+        return bootstrap_take(size);
+    next_bind();
+    return next.malloc(size);
+}
+
+static void *bootstrap_calloc(size_t count, size_t size)
+{
+    size_t total;
+
+    if (!binding) {
+        next_bind();
+        return next.calloc(count, size);
+    }
+    if (__builtin_mul_overflow(count, size, &total)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return bootstrap_take(total);
+}
+
+static void *bootstrap_realloc(void *pointer, size_t size)
+{
+    if (!binding) {
+        next_bind();
+        return next.realloc(pointer, size);
+    }
+    if (pointer != NULL && size <= BOOTSTRAP_SLOT)
+        return pointer;
+    return bootstrap_take(size);
+}
+
+static void bootstrap_free(void *pointer)
+{
+    if (!binding && pointer != NULL) {
+        next_bind();
+        next.free(pointer);
+    }
+}
+
+static int bootstrap_posix_memalign(void **out, size_t alignment, size_t size)
+{
+    if (!binding) {
+        next_bind();
+        return next.posix_memalign(out, alignment, size);
+    }
+    *out = alignment <= BOOTSTRAP_SLOT ? bootstrap_take(size) : NULL;
+    return *out == NULL ? ENOMEM : 0;
+}
+
+static void *bootstrap_memalign(size_t alignment, size_t size)
+{
+    if (!binding) {
+        next_bind();
+        return next.memalign(alignment, size);
+    }
+    return alignment <= BOOTSTRAP_SLOT ? bootstrap_take(size) : NULL;
+}
+
+static void *bootstrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return bootstrap_memalign(alignment, size);
+}
+
+static void *bootstrap_memmove(void *to, const void *from, size_t size)
+{
+    volatile char *d = to;
+    const volatile char *s = from;
+
+    if ((uintptr_t)d - (uintptr_t)s >= size)
+        for (size_t i = 0; i < size; i++)
+            d[i] = s[i];
+    else
+        for (size_t i = size; i > 0; i--)
+            d[i - 1] = s[i - 1];
+    return to;
+}
+
+static void *bootstrap_memcpy(void *to, const void *from, size_t size)
+{
+    return bootstrap_memmove(to, from, size);
+}
+
+static void *bootstrap_memset(void *to, int value, size_t size)
+{
+    volatile unsigned char *d = to;
+
+    for (size_t i = 0; i < size; i++)
+        d[i] = (unsigned char)value;
+    return to;
+}
+
+#define BOOTSTRAP_REQUIRED(name) bootstrap_##name
+#define BOOTSTRAP_OPTIONAL(name) NULL
+
+struct next next = {
+#define NEXT(kind, result, name, parameters, arguments) .name = BOOTSTRAP_##kind(name),
+#include "base/next.def"
+#undef NEXT
+};
+
+void next_bind(void)
+{
+    struct next found;
+
+    if (binding)
+        return;
+    binding = true;
+    /* dlsym only, and into a copy: what it allocates meanwhile must reach the bootstrap functions. */
+#define NEXT(kind, result, name, parameters, arguments) found.name = (result(*) parameters)dlsym(RTLD_NEXT, #name);
+#include "base/next.def"
+#undef NEXT
+    /* A required symbol that is missing keeps its bootstrap: a memcpy that is slow is better than a program that dies. */
+#define KEEP_REQUIRED(name) if (found.name == NULL) { found.name = next.name; log_error("the C library has no %s", #name); }
+#define KEEP_OPTIONAL(name)
+#define NEXT(kind, result, name, parameters, arguments) KEEP_##kind(name)
+#include "base/next.def"
+#undef NEXT
+    next = found;
+    binding = false;
+}
+
+void bytes_copy(void *to, const void *from, size_t size)
+{
+    next.memcpy(to, from, size);
+}
+
+void bytes_move(void *to, const void *from, size_t size)
+{
+    next.memmove(to, from, size);
+}
+
+void bytes_fill(void *to, int value, size_t size)
+{
+    next.memset(to, value, size);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The next definition of every function that we interpose: glibc's, or another preloaded library's behind us.
+   The table starts with working bootstrap functions, so that it may be called at any moment, also while dlsym runs;
+   next_bind() replaces them. Bind is idempotent and runs before any second thread exists (first call of malloc or constructor). */
+#ifndef COWSHIM_BASE_NEXT_H
+#define COWSHIM_BASE_NEXT_H
+
+#include <signal.h>
+#include <sys/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct next {
+#define NEXT(kind, result, name, parameters, arguments) result(*name) parameters;
+#include "base/next.def"
+#undef NEXT
+};
+
+extern struct next next;
+
+void next_bind(void);
+
+/* Whether the pointer came from the bootstrap allocator; such memory is never given back. Its pointers are page-aligned, so that
+   free() can tell every pointer of ours from the rest by its low bits. */
+bool next_is_bootstrap(const void *pointer);
+size_t next_bootstrap_size(const void *pointer);
+
+#endif

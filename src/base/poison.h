@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Included last by every .c file below src/shim: a name that we interpose is a compile error there, since a call to it would
+   come back to us. Bytes are moved with base/bytes.h, memory comes from base/arena.h, system calls go through kernel/sys.h. */
+#ifndef COWSHIM_BASE_POISON_H
+#define COWSHIM_BASE_POISON_H
+
+#ifdef __GNUC__
+#pragma GCC poison malloc calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc
+#pragma GCC poison memcpy memmove mempcpy memset bcopy bzero wmemcpy wmemmove wmempcpy
+#pragma GCC poison madvise mprotect munmap mremap mlock munlock mlockall mmap mmap64 close dup2 dup3 closefrom
+#endif
+
+#endif

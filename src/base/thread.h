@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What we remember per thread: whether it is inside us (a memcpy in a signal handler must then be a plain one). */
+#ifndef COWSHIM_BASE_THREAD_H
+#define COWSHIM_BASE_THREAD_H
+
+#include <stdbool.h>
+
+/* initial-exec: no call, no allocation, usable in signal handlers. The shim is always loaded at program start. */
+#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+
+struct thread {
+    bool inside;
+    bool owns_gate; /* this thread is forking: it holds the gate alone */
+};
+
+extern THREAD_LOCAL struct thread thread_self;
+
+#endif

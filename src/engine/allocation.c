@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* What the allocation functions of the shim ask for: blocks that come, go, and change their size. */
+#include "base/bytes.h"
+#include "base/log.h"
+#include "engine/block.h"
+#include "engine/counters.h"
+#include "engine/drop.h"
+#include "engine/engine.h"
+#include "engine/entry.h"
+#include "engine/extent.h"
+#include "kernel/descriptor.h"
+#include "kernel/map.h"
+
+#include "base/poison.h"
+
+bool engine_add(void *start, size_t size, void *raw)
+{
+    struct entry entry;
+    bool added;
+
+    if (!entry_begin(&entry))
+        return false;
+    added = block_add((uintptr_t)start, size, raw) != NULL;
+    entry_end(&entry);
+    return added;
+}
+
+/* All views of a block that left the registry are dropped. False: the memory still shows stores, and must never be reused. */
+static bool make_anonymous(struct block *block)
+{
+    int error;
+
+    lock_take(&block->lock);
+    error = drop_views(block, page_down(block_start(block)), page_up(block_end(block)));
+    lock_drop(&block->lock);
+    if (error != 0) {
+        counter_add(COUNT_blocks_lost, 1);
+        log_info("%zu bytes at %p cannot be given back (error %d)", (size_t)block->size, (void *)block_start(block), -error);
+    }
+    return error == 0;
+}
+
+bool engine_remove(void *start, void **raw)
+{
+    struct entry entry;
+    struct block *block;
+    bool removed = false;
+
+    if (!entry_begin_quiet(&entry))
+        return false;
+    block = block_find_start((uintptr_t)start);
+    if (block != NULL && block_remove(block)) {
+        removed = true;
+        *raw = block->extents_count == 0 || make_anonymous(block) ? block->raw : NULL;
+    }
+    if (block != NULL)
+        block_release(block);
+    entry_end(&entry);
+    return removed;
+}
+
+bool engine_look_up(const void *start, struct engine_block *out)
+{
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin(&entry))
+        return false;
+    block = block_find_start((uintptr_t)start);
+    if (block != NULL) {
+        out->raw = block->raw;
+        out->size = block->size;
+        out->has_views = block->extents_count > 0;
+        block_release(block);
+    }
+    entry_end(&entry);
+    return block != NULL;
+}
+
+void engine_set_size(const void *start, size_t size)
+{
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin(&entry))
+        return;
+    block = block_find_start((uintptr_t)start);
+    if (block != NULL) {
+        block->size = size;
+        block_release(block);
+    }
+    entry_end(&entry);
+}
+
+void engine_shrink(const void *start, size_t size)
+{
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin_quiet(&entry))
+        return;
+    block = block_find_start((uintptr_t)start);
+    if (block != NULL) {
+        uintptr_t end = page_down(block_end(block));
+        uintptr_t from = page_up(block_start(block) + size);
+
+        lock_take(&block->lock);
+        /* Memory that is not given back is still right: nobody reads beyond the new size. */
+        if (from < end && drop_to_zero(block, from, end) != 0)
+            log_debug("shrinking %p kept its pages", (void *)block_start(block));
+        block->size = size;
+        lock_drop(&block->lock);
+        block_release(block);
+    }
+    entry_end(&entry);
+}
+
+struct block *engine_withdraw(const void *start)
+{
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin(&entry))
+        return NULL;
+    block = block_find_start((uintptr_t)start);
+    if (block != NULL && (block->extents_count > 0 || !block_remove(block))) {
+        block_release(block);
+        block = NULL;
+    }
+    entry_end(&entry);
+    return block;
+}
+
+void engine_return(struct block *block, void *start, size_t size, void *raw)
+{
+    struct entry entry;
+
+    if (!entry_begin(&entry))
+        return;
+    block_restore(block, (uintptr_t)start, size, raw);
+    entry_end(&entry);
+}
+
+void engine_forget(struct block *block)
+{
+    struct entry entry;
+
+    if (!entry_begin(&entry))
+        return;
+    block_release(block);
+    entry_end(&entry);
+}
+
+/* Moves one VMA's worth of pages, with its view if it is one; copies where the kernel cannot move. */
+static void move_piece(struct block *to, uintptr_t target, uintptr_t source, size_t size, const struct extent *extent)
+{
+    struct extent_spares spares;
+
+    if (extent_spares_take(&spares) == 0) {
+        struct store *store = extent == NULL ? NULL : extent->store;
+        uint64_t offset = extent == NULL ? 0 : extent_offset(extent, source);
+        int error = map_move(source, target, size);
+
+        if (error == 0 && store != NULL)
+            extent_set(to, target, target + size, store, offset, &spares);
+        extent_spares_give(&spares);
+        if (error == 0)
+            return;
+    }
+    bytes_copy((void *)target, (const void *)source, size);
+}
+
+static void move_pages(struct block *to, struct block *from, size_t size)
+{
+    uintptr_t shift = block_start(to) - block_start(from);
+    uintptr_t at = block_start(from);
+    uintptr_t end = page_down(at + size);
+
+    while (at < end) {
+        const struct extent *extent = extent_from(from, at);
+        bool inside = extent != NULL && extent_start(extent) <= at;
+        uintptr_t stop = extent == NULL ? end : min_address(inside ? extent_end(extent) : extent_start(extent), end);
+
+        move_piece(to, at + shift, at, stop - at, inside ? extent : NULL);
+        at = stop;
+    }
+    bytes_copy((void *)(end + shift), (const void *)end, block_start(from) + size - end);
+}
+
+void engine_move(void *to, void *from, size_t size)
+{
+    struct entry entry;
+    struct block *target = NULL;
+    struct block *source = NULL;
+
+    if (entry_begin_quiet(&entry)) {
+        source = block_find_start((uintptr_t)from);
+        target = block_find_start((uintptr_t)to);
+        if (source != NULL && target != NULL && descriptor_in_own_process() && !target->excluded && !source->excluded) {
+            block_lock_pair(source, target);
+            move_pages(target, source, size);
+            block_unlock_pair(source, target);
+            counter_add(COUNT_blocks_moved, 1);
+            size = 0;
+        }
+        if (source != NULL)
+            block_release(source);
+        if (target != NULL)
+            block_release(target);
+        entry_end(&entry);
+    }
+    bytes_copy(to, from, size);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/block.h"
+
+#include "base/arena.h"
+#include "engine/counters.h"
+
+#include "base/poison.h"
+
+static struct lock registry_lock = LOCK_INITIALIZER(LOCK_REGISTRY);
+static struct tree registry;
+static struct pool blocks = POOL_INITIALIZER(struct block);
+
+static struct block *entry_of(struct tree_node *node)
+{
+    return tree_entry(node, struct block, node);
+}
+
+struct block *block_add(uintptr_t start, size_t size, void *raw)
+{
+    struct block *block = pool_take(&blocks);
+
+    if (block == NULL)
+        return NULL;
+    lock_init(&block->lock, LOCK_BLOCK);
+    atomic_store_explicit(&block->holds, 1, memory_order_relaxed);
+    block_restore(block, start, size, raw);
+    counter_add(COUNT_blocks_added, 1);
+    return block;
+}
+
+void block_restore(struct block *block, uintptr_t start, size_t size, void *raw)
+{
+    block->node.key = start;
+    block->size = size;
+    block->raw = raw;
+    block->live = true;
+    lock_take(&registry_lock);
+    tree_insert(&registry, &block->node);
+    lock_drop(&registry_lock);
+}
+
+static struct block *held(struct tree_node *node)
+{
+    struct block *block = node == NULL ? NULL : entry_of(node);
+
+    if (block != NULL)
+        block_hold(block);
+    return block;
+}
+
+struct block *block_find(uintptr_t address)
+{
+    struct tree_node *node;
+    struct block *block;
+
+    lock_take(&registry_lock);
+    node = tree_at_or_below(&registry, address);
+    if (node != NULL && address >= block_end(entry_of(node)))
+        node = NULL;
+    block = held(node);
+    lock_drop(&registry_lock);
+    return block;
+}
+
+struct block *block_find_start(uintptr_t start)
+{
+    struct tree_node *node;
+    struct block *block;
+
+    lock_take(&registry_lock);
+    node = tree_at_or_below(&registry, start);
+    if (node != NULL && node->key != start)
+        node = NULL;
+    block = held(node);
+    lock_drop(&registry_lock);
+    return block;
+}
+
+struct block *block_find_from(uintptr_t address)
+{
+    struct tree_node *node;
+    struct block *block;
+
+    lock_take(&registry_lock);
+    node = tree_at_or_below(&registry, address);
+    if (node == NULL)
+        node = tree_first(&registry);
+    while (node != NULL && block_end(entry_of(node)) <= address)
+        node = tree_next(node);
+    block = held(node);
+    lock_drop(&registry_lock);
+    return block;
+}
+
+bool block_contains(const struct block *block, uintptr_t start, size_t size)
+{
+    return start >= block_start(block) && start < block_end(block) && size <= block_end(block) - start;
+}
+
+bool block_remove(struct block *block)
+{
+    bool was_live;
+
+    lock_take(&block->lock); /* waits for copies from or to it */
+    was_live = block->live;
+    if (was_live) {
+        block->live = false;
+        lock_take(&registry_lock);
+        tree_remove(&registry, &block->node);
+        lock_drop(&registry_lock);
+    }
+    lock_drop(&block->lock);
+    if (was_live)
+        block_release(block); /* the registry's own hold */
+    return was_live;
+}
+
+void block_hold(struct block *block)
+{
+    atomic_fetch_add_explicit(&block->holds, 1, memory_order_relaxed);
+}
+
+void block_release(struct block *block)
+{
+    if (atomic_fetch_sub_explicit(&block->holds, 1, memory_order_acq_rel) == 1)
+        pool_give(&blocks, block);
+}
+
+void block_lock_pair(struct block *a, struct block *b)
+{
+    lock_take(a < b ? &a->lock : &b->lock);
+    if (a != b)
+        lock_take(a < b ? &b->lock : &a->lock);
+}
+
+void block_unlock_pair(struct block *a, struct block *b)
+{
+    lock_drop(&a->lock);
+    if (a != b)
+        lock_drop(&b->lock);
+}
+
+size_t block_count(void)
+{
+    return pool_in_use(&blocks);
+}

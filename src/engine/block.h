@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocks: the large live allocations, and the registry that finds them by address. Blocks do not overlap.
+   A found block is held (counted), so that its record outlives a concurrent free; drop it with block_release().
+   What stands below "under the lock" is protected by block->lock, taken after finding. */
+#ifndef COWSHIM_ENGINE_BLOCK_H
+#define COWSHIM_ENGINE_BLOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "base/tree.h"
+
+struct block {
+    struct tree_node node; /* key: the address that the program has; registry lock */
+    _Atomic size_t size;   /* bytes that the program may use */
+    void *raw;             /* the allocator's own pointer; NULL for memory that the program registered */
+    _Atomic unsigned holds;
+    _Atomic unsigned extents_count;
+    struct lock lock;
+    /* under the lock: */
+    struct tree extents; /* what of it shows a store; see extent.h */
+    bool live;           /* false once it left the registry: nothing may be mapped into it any more */
+    bool excluded;       /* the program locked, protected or partly unmapped it */
+    bool huge;           /* the program asked for huge pages here */
+};
+
+static inline uintptr_t block_start(const struct block *block)
+{
+    return (uintptr_t)block->node.key;
+}
+
+static inline uintptr_t block_end(const struct block *block)
+{
+    return (uintptr_t)block->node.key + block->size;
+}
+
+/* A record for a live allocation, in the registry: NULL when there is no memory for the record. The caller's hold comes with it
+   only from the find functions, not from here. */
+struct block *block_add(uintptr_t start, size_t size, void *raw);
+
+struct block *block_find(uintptr_t address);       /* the one that contains the address, held, or NULL */
+struct block *block_find_start(uintptr_t start);   /* the one that starts there, held, or NULL */
+struct block *block_find_from(uintptr_t address);  /* the first that ends above the address, held, or NULL */
+bool block_contains(const struct block *block, uintptr_t start, size_t size);
+
+/* Takes a held block out of the registry: false if another thread did (a double free of the program). */
+bool block_remove(struct block *block);
+/* Puts a removed block back, perhaps at another place: no memory is needed for that. */
+void block_restore(struct block *block, uintptr_t start, size_t size, void *raw);
+
+void block_hold(struct block *block);
+void block_release(struct block *block);
+
+/* Two blocks, or one twice, in the order that cannot deadlock. */
+void block_lock_pair(struct block *a, struct block *b);
+void block_unlock_pair(struct block *a, struct block *b);
+
+size_t block_count(void);
+
+#endif

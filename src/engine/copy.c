@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* engine_copy and engine_fill: what is eligible, what is done plainly, and the edges. */
+#include <stdatomic.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "engine/block.h"
+#include "engine/counters.h"
+#include "engine/drop.h"
+#include "engine/engine.h"
+#include "engine/entry.h"
+#include "engine/extent.h"
+#include "engine/snapshot.h"
+#include "engine/verify.h"
+#include "kernel/descriptor.h"
+#include "kernel/pagemap.h"
+#include "kernel/status.h"
+#include "kernel/write_guard.h"
+
+#include "base/poison.h"
+
+static _Atomic bool suspended_now;
+
+/* The whole pages inside a range; empty ones start where they end. */
+struct pages {
+    uintptr_t start, end;
+};
+
+static struct pages whole_pages(uintptr_t start, size_t size)
+{
+    struct pages pages = {page_up(start), page_down(start + size)};
+
+    if (pages.end < pages.start)
+        pages.end = pages.start;
+    return pages;
+}
+
+void engine_suspend(bool suspended)
+{
+    atomic_store(&suspended_now, suspended);
+}
+
+static bool overlap(uintptr_t a, uintptr_t b, size_t size)
+{
+    return a - b < size || b - a < size;
+}
+
+/* What can be told without looking anything up. */
+static enum reason check_addresses(uintptr_t to, uintptr_t from, size_t size)
+{
+    struct pages pages = whole_pages(from, size);
+
+    if (!page_aligned(to - from))
+        return REASON_incongruent;
+    if (overlap(to, from, size))
+        return REASON_overlapping;
+    if (pages.end - pages.start < 2 * page_size)
+        return REASON_small;
+    return atomic_load_explicit(&suspended_now, memory_order_relaxed) ? REASON_excluded : REASON_none;
+}
+
+static struct block *find_range(uintptr_t start, size_t size)
+{
+    struct block *block = block_find(start);
+
+    if (block != NULL && !block_contains(block, start, size)) {
+        block_release(block);
+        block = NULL;
+    }
+    return block;
+}
+
+struct copy {
+    uintptr_t to, from;
+    size_t size;
+    struct block *target, *source; /* held, or NULL */
+};
+
+static enum reason map_copy(const struct copy *copy, size_t *done)
+{
+    struct pages pages = whole_pages(copy->from, copy->size);
+    enum reason why = REASON_excluded;
+
+    block_lock_pair(copy->source, copy->target);
+    if (copy->source->live && copy->target->live && !copy->source->excluded && !copy->target->excluded)
+        *done = snapshot_range(copy->source, pages.start, copy->target, pages.start + (copy->to - copy->from),
+                               pages.end - pages.start, &why);
+    block_unlock_pair(copy->source, copy->target);
+    return why;
+}
+
+/* The edges, and what the snapshot left over. */
+static void finish(const struct copy *copy, size_t done)
+{
+    struct pages pages = whole_pages(copy->from, copy->size);
+    size_t head = pages.start - copy->from;
+    size_t rest = copy->size - head - done;
+
+    bytes_copy((void *)copy->to, (const void *)copy->from, head);
+    bytes_copy((void *)(copy->to + head + done), (const void *)(copy->from + head + done), rest);
+    counter_add(COUNT_copies_shared, 1);
+    counter_add(COUNT_bytes_shared, done);
+    counter_add(COUNT_bytes_edges, head + rest);
+}
+
+/* Whole pages that are overwritten need not show a store first: a fault would copy bytes that die at once. */
+static void drop_overwritten(struct block *block, uintptr_t start, size_t size)
+{
+    struct pages pages = whole_pages(start, size);
+    struct status status;
+
+    lock_take(&block->lock);
+    if (block->live && !block->excluded && extent_any(block, pages.start, pages.end) && status_read(&status) == 0 &&
+        !status.pinned && verify_range(block, pages.start, pages.end) == 0)
+        drop_views(block, pages.start, pages.end);
+    lock_drop(&block->lock);
+}
+
+static enum reason try_copy(struct copy *copy, size_t *done)
+{
+    enum reason why = check_addresses(copy->to, copy->from, copy->size);
+
+    if (why == REASON_none && copy->target == NULL)
+        why = REASON_not_target;
+    if (why == REASON_none && (copy->source = find_range(copy->from, copy->size)) == NULL)
+        why = REASON_not_source;
+    if (why == REASON_none && !descriptor_in_own_process())
+        why = REASON_foreign_process;
+    if (why == REASON_none)
+        why = map_copy(copy, done);
+    return why;
+}
+
+static void say(const struct copy *copy, enum reason why, size_t done)
+{
+    if (why == REASON_none)
+        log_debug("copy of %zu bytes from %p to %p: shared", copy->size, (void *)copy->from, (void *)copy->to);
+    else
+        log_debug("copy of %zu bytes from %p to %p: %zu bytes shared, then plain: %s", copy->size, (void *)copy->from,
+                  (void *)copy->to, done, reason_words(why));
+}
+
+bool engine_copy(void *to, const void *from, size_t size)
+{
+    struct copy copy = {(uintptr_t)to, (uintptr_t)from, size, NULL, NULL};
+    struct entry entry;
+    enum reason why;
+    size_t done = 0;
+
+    if (!entry_begin_quiet(&entry)) {
+        reason_add(REASON_nested, size);
+        return false;
+    }
+    copy.target = find_range(copy.to, size);
+    why = try_copy(&copy, &done);
+    if (why != REASON_none) {
+        reason_add(why, size - done);
+        if (done == 0 && copy.target != NULL && why != REASON_foreign_process && !overlap(copy.to, copy.from, size))
+            drop_overwritten(copy.target, copy.to, size);
+    }
+    say(&copy, why, done);
+    if (copy.source != NULL)
+        block_release(copy.source);
+    if (copy.target != NULL)
+        block_release(copy.target);
+    write_guard_rest();
+    entry_end(&entry);
+    if (done > 0)
+        finish(&copy, done);
+    return done > 0;
+}
+
+/* A few pages tell whether the range was in use, which a full scan would take an eighth of the fill's time to find out. */
+static bool looks_used(struct pages pages)
+{
+    uintptr_t middle = page_down(pages.start + (pages.end - pages.start) / 2);
+
+    return pagemap_any(PAGES_PRIVATE, pages.start, pages.start + page_size) != 0 &&
+           pagemap_any(PAGES_PRIVATE, middle, middle + page_size) != 0 &&
+           pagemap_any(PAGES_PRIVATE, pages.end - page_size, pages.end) != 0;
+}
+
+/* Zeroes only what is not zero already. False when the kernel does not tell: nothing is lost by filling all of it then. */
+static bool zero_used(struct pages pages)
+{
+    struct page_run runs[32];
+    uintptr_t at = pages.start;
+
+    while (at < pages.end) {
+        uintptr_t walked;
+        int count = pagemap_runs(PAGES_PRIVATE, at, pages.end, runs, 32, &walked);
+
+        if (count < 0)
+            return false;
+        counter_add(COUNT_zero_skipped, walked - at);
+        for (int i = 0; i < count; i++) {
+            bytes_fill((void *)runs[i].start, 0, runs[i].end - runs[i].start);
+            counter_add(COUNT_zero_skipped, -(uint64_t)(runs[i].end - runs[i].start));
+        }
+        at = walked;
+    }
+    return true;
+}
+
+static bool fill_block(struct block *block, uintptr_t to, int value, size_t size)
+{
+    struct pages pages = whole_pages(to, size);
+    bool zeroed;
+
+    if (block->extents_count > 0)
+        drop_overwritten(block, to, size);
+    if (value != 0 || block->extents_count > 0 || pages.start == pages.end || looks_used(pages))
+        return false;
+    zeroed = zero_used(pages);
+    if (zeroed) {
+        bytes_fill((void *)to, 0, pages.start - to);
+        bytes_fill((void *)pages.end, 0, to + size - pages.end);
+    }
+    return zeroed;
+}
+
+bool engine_fill(void *to, int value, size_t size)
+{
+    struct entry entry;
+    struct block *block;
+    bool done = false;
+
+    if (!entry_begin_quiet(&entry))
+        return false;
+    block = find_range((uintptr_t)to, size);
+    if (block != NULL) {
+        if (descriptor_in_own_process())
+            done = fill_block(block, (uintptr_t)to, value, size);
+        block_release(block);
+    }
+    entry_end(&entry);
+    return done;
+}

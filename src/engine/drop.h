@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Dropping views: a range of a block becomes fresh anonymous memory again, because its contents are about to be overwritten, must
+   be zero, or go back to the allocator. Needs the block's lock; ranges are page-aligned. */
+#ifndef COWSHIM_ENGINE_DROP_H
+#define COWSHIM_ENGINE_DROP_H
+
+#include "engine/block.h"
+
+/* Every view in the range is dropped and reads as zero; anonymous pages stay what they are. 0 or -errno, then some may be left. */
+int drop_views(struct block *block, uintptr_t start, uintptr_t end);
+/* The whole range reads as zero. 0 or -errno, then the contents are unspecified. */
+int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end);
+
+#endif

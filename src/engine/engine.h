@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* What the shim asks of the engine. Every function keeps errno, may be called from any thread at any time, never calls the
+   program's allocator, and never fails in a way that the program must know of: false means "do it plainly". */
+#ifndef COWSHIM_ENGINE_ENGINE_H
+#define COWSHIM_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* After config_read(). Registers nothing with libc; the shim calls the fork functions. */
+void engine_start(void);
+
+/* memcpy for size >= COWSHIM_MIN_SIZE. True: it is done, all of it. False: copy plainly; views that the plain copy would
+   overwrite whole may have been dropped, which nobody can tell. */
+bool engine_copy(void *to, const void *from, size_t size);
+/* memset likewise. */
+bool engine_fill(void *to, int value, size_t size);
+
+/* Blocks. add: false when it could not be written down. */
+bool engine_add(void *start, size_t size, void *raw);
+/* Takes a block out for good and makes it anonymous: what the allocator gets back. False: not a block.
+   *raw is NULL when the memory must not be given back (it could not be made anonymous); it is then lost. */
+bool engine_remove(void *start, void **raw);
+/* The block that starts there. */
+struct engine_block {
+    void *raw;
+    size_t size;
+    bool has_views;
+};
+bool engine_look_up(const void *start, struct engine_block *out);
+void engine_set_size(const void *start, size_t size);
+/* Cuts a block short in place: views and pages beyond the new size are dropped. */
+void engine_shrink(const void *start, size_t size);
+
+/* A block without views is about to be resized by the allocator: out of the registry, and back at another place.
+   withdraw: NULL if it is not a block or has views. */
+struct block;
+struct block *engine_withdraw(const void *start);
+void engine_return(struct block *block, void *start, size_t size, void *raw);
+void engine_forget(struct block *block);
+
+/* Moves the contents of one block into another (fresh) one, pages rather than bytes; the source is left with unspecified
+   contents, to be removed. */
+void engine_move(void *to, void *from, size_t size);
+
+/* Memory calls of the program on ranges that may contain blocks. */
+enum engine_memory_call {
+    MEMORY_ZERO,    /* the range must read as zero afterwards (MADV_DONTNEED and the like): views in it are dropped first */
+    MEMORY_EXCLUDE, /* locked or protected: no copy touches these blocks any more */
+    MEMORY_GONE,    /* unmapped or mapped anew by the program: excluded, and the views there are no longer ours */
+    MEMORY_ADMIT,   /* readable and writable again */
+    MEMORY_HUGE,    /* huge pages wanted */
+};
+void engine_memory_call(const void *start, size_t size, enum engine_memory_call call);
+/* mlockall(MCL_FUTURE) and its end: nothing is substituted meanwhile. */
+void engine_suspend(bool suspended);
+
+/* Fork: prepare, then one of the others. */
+void engine_fork_prepare(void);
+void engine_fork_parent(void);
+void engine_fork_child(void);
+
+/* The summary for COWSHIM_STATS: text for people or one line of JSON. Returns its length, at most size - 1. */
+size_t engine_summary(char *text, size_t size, bool json);
+
+#endif

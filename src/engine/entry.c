@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/entry.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/gate.h"
+#include "kernel/signals.h"
+
+#include "base/poison.h"
+
+bool entry_begin(struct entry *entry)
+{
+    entry->saved_errno = errno;
+    entry->quiet = false;
+    return gate_enter();
+}
+
+bool entry_begin_quiet(struct entry *entry)
+{
+    if (!entry_begin(entry))
+        return false;
+    entry->quiet = true;
+    entry->signals = signals_block();
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &entry->cancel_state);
+    return true;
+}
+
+void entry_end(struct entry *entry)
+{
+    int ignored;
+
+    gate_leave();
+    if (entry->quiet) {
+        pthread_setcancelstate(entry->cancel_state, &ignored);
+        signals_restore(entry->signals);
+    }
+    errno = entry->saved_errno;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Entering and leaving the engine. While inside, errno is ours to spoil: entry_end puts the program's back. */
+#ifndef COWSHIM_ENGINE_ENTRY_H
+#define COWSHIM_ENGINE_ENTRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct entry {
+    int saved_errno;
+    int cancel_state;
+    uint64_t signals;
+    bool quiet;
+};
+
+/* For registering, finding and forgetting blocks: short. False: nested, or an unusable child; then do not call entry_end. */
+bool entry_begin(struct entry *entry);
+/* For what maps and seals: signals and cancellation wait until the end. */
+bool entry_begin_quiet(struct entry *entry);
+void entry_end(struct entry *entry);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Fork: parent and child share every store, so neither appends to nor punches what exists now; what speaks of the parent's
+   memory or descriptors is opened anew in the child. The mappings need nothing: they are all private. */
+#include "base/gate.h"
+#include "engine/counters.h"
+#include "engine/engine.h"
+#include "engine/fork.h"
+#include "engine/store.h"
+#include "kernel/descriptor.h"
+#include "kernel/procfile.h"
+#include "kernel/write_guard.h"
+
+#include "base/poison.h"
+
+void fork_adopt(void)
+{
+    descriptor_after_fork();
+    procfile_after_fork();
+    write_guard_after_fork();
+    store_after_fork();
+    counters_reset();
+}
+
+void engine_fork_prepare(void)
+{
+    gate_close();
+}
+
+void engine_fork_parent(void)
+{
+    store_after_fork();
+    gate_open();
+}
+
+void engine_fork_child(void)
+{
+    fork_adopt();
+    gate_open_in_child();
+}

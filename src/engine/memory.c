@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The program's own memory calls (madvise, mprotect, mlock, munmap, ...) on ranges that contain blocks. */
+#include <stdint.h>
+
+#include "base/log.h"
+#include "engine/block.h"
+#include "engine/drop.h"
+#include "engine/engine.h"
+#include "engine/entry.h"
+#include "engine/extent.h"
+
+#include "base/poison.h"
+
+static void forget_views(struct block *block, uintptr_t start, uintptr_t end)
+{
+    while (start < end && extent_any(block, start, end)) {
+        struct extent_spares spares;
+
+        if (extent_spares_take(&spares) != 0)
+            return;
+        extent_clear(block, start, end, &spares);
+        extent_spares_give(&spares);
+    }
+}
+
+static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
+{
+    switch (call) {
+    case MEMORY_ZERO:
+        if (drop_views(block, page_up(start), page_down(end)) != 0)
+            log_warn("%p: pages that were to be dropped are kept", (void *)start);
+        break;
+    case MEMORY_EXCLUDE:
+        block->excluded = true;
+        break;
+    case MEMORY_GONE:
+        block->excluded = true;
+        forget_views(block, page_down(start), page_up(end));
+        break;
+    case MEMORY_ADMIT:
+        if (start <= page_up(block_start(block)) && end >= page_down(block_end(block)))
+            block->excluded = false;
+        break;
+    case MEMORY_HUGE:
+        block->huge = true;
+        break;
+    }
+}
+
+void engine_memory_call(const void *start, size_t size, enum engine_memory_call call)
+{
+    uintptr_t at = (uintptr_t)start;
+    uintptr_t end = size > UINTPTR_MAX - at ? UINTPTR_MAX : at + size;
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin_quiet(&entry))
+        return;
+    while (at < end && (block = block_find_from(at)) != NULL) {
+        uintptr_t stop = block_end(block);
+
+        if (block_start(block) < end) {
+            lock_take(&block->lock);
+            if (block->live)
+                apply(block, max_address(at, block_start(block)), min_address(end, page_up(stop)), call);
+            lock_drop(&block->lock);
+        } else {
+            stop = end;
+        }
+        block_release(block);
+        at = max_address(stop, at + 1);
+    }
+    entry_end(&entry);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/snapshot.h"
+
+#include <errno.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "engine/drop.h"
+#include "engine/extent.h"
+#include "engine/seal.h"
+#include "engine/verify.h"
+#include "kernel/map.h"
+#include "kernel/pagemap.h"
+#include "kernel/status.h"
+#include "kernel/write_guard.h"
+
+#include "base/poison.h"
+
+#define RUNS (SCRATCH_SIZE / sizeof(struct page_run))
+
+struct snapshot {
+    struct block *from, *to;
+    uintptr_t shift; /* target address = source address + shift, modulo the address space */
+    const struct write_guard *guard; /* NULL until the process was looked at */
+    bool target_clean; /* the target had no page and no view when we came */
+};
+
+static enum reason reason_of(int error)
+{
+    switch (error) {
+    case -ENOSPC:
+    case -EMFILE:
+    case -ENFILE:
+        return REASON_budget;
+    case -ESTALE:
+        return REASON_unlike_maps;
+    case -EDEADLK:
+        return REASON_no_guard;
+    default:
+        return REASON_no_store;
+    }
+}
+
+/* Replacing pages needs to know who else is there: threads that write, devices that hold pages. */
+static enum reason look_around(struct snapshot *snapshot)
+{
+    struct status status;
+
+    if (snapshot->guard != NULL)
+        return REASON_none;
+    if (status_read(&status) != 0)
+        return REASON_no_pagemap;
+    if (status.pinned)
+        return REASON_pinned;
+    snapshot->guard = write_guard_pick(status.threads);
+    return snapshot->guard == NULL ? REASON_no_guard : REASON_none;
+}
+
+/* The target shows the store as the source does. */
+static int show_extent(struct snapshot *snapshot, const struct extent *extent, uintptr_t start, uintptr_t end)
+{
+    struct extent_spares spares;
+    int fd = store_use(extent->store);
+    int error = fd < 0 ? fd : extent_spares_take(&spares);
+
+    if (error != 0)
+        return error;
+    error = map_file(start + snapshot->shift, end - start, fd, extent_offset(extent, start));
+    if (error == 0)
+        extent_set(snapshot->to, start + snapshot->shift, end + snapshot->shift, extent->store, extent_offset(extent, start),
+                   &spares);
+    extent_spares_give(&spares);
+    return error;
+}
+
+/* The source is anonymous here and has no page: the target becomes zero. */
+static int show_zero(struct snapshot *snapshot, uintptr_t start, uintptr_t end)
+{
+    start += snapshot->shift;
+    end += snapshot->shift;
+    return snapshot->target_clean ? 0 : drop_to_zero(snapshot->to, start, end);
+}
+
+/* Anonymous memory of the source with private runs in it that were not sealed: they are copied later, the rest is zero. */
+static int show_gap(struct snapshot *snapshot, uintptr_t start, uintptr_t end, const struct page_run *runs, size_t count)
+{
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && start < end && i < count && runs[i].start < end; i++) {
+        if (runs[i].end <= start)
+            continue;
+        if (runs[i].start > start)
+            error = show_zero(snapshot, start, runs[i].start);
+        start = min_address(runs[i].end, end);
+    }
+    return error != 0 || start >= end ? error : show_zero(snapshot, start, end);
+}
+
+/* Walks the source's extents and gaps in [start, end). Extents of the source may be split meanwhile only if source and target are
+   one block, and there the ranges are apart. */
+static int show_window(struct snapshot *snapshot, uintptr_t start, uintptr_t end, const struct page_run *runs, size_t count)
+{
+    int error = 0;
+
+    while (error == 0 && start < end) {
+        const struct extent *extent = extent_from(snapshot->from, start);
+        uintptr_t stop = end;
+
+        if (extent != NULL && extent_start(extent) <= start) {
+            stop = min_address(extent_end(extent), end);
+            error = extent_budget_left(1) ? show_extent(snapshot, extent, start, stop) : -ENOSPC;
+        } else {
+            if (extent != NULL)
+                stop = min_address(extent_start(extent), end);
+            error = show_gap(snapshot, start, stop, runs, count);
+        }
+        start = stop;
+    }
+    return error;
+}
+
+static void copy_runs(struct snapshot *snapshot, const struct page_run *runs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t size = runs[i].end - runs[i].start;
+
+        bytes_copy((void *)(runs[i].start + snapshot->shift), (const void *)runs[i].start, size);
+        counter_add(COUNT_bytes_edges, size);
+    }
+}
+
+/* One window: what one scan could list. Returns where it ends, or start when it failed. */
+static uintptr_t do_window(struct snapshot *snapshot, uintptr_t start, uintptr_t end, struct page_run *runs, enum reason *why)
+{
+    uintptr_t walked;
+    int found = pagemap_runs(PAGES_PRIVATE, start, end, runs, RUNS, &walked);
+    size_t count;
+    int error = 0;
+
+    if (found < 0) {
+        *why = REASON_no_pagemap;
+        return start;
+    }
+    count = (size_t)found;
+    if (count > 0) {
+        *why = look_around(snapshot);
+        if (*why != REASON_none)
+            return start;
+        count = seal_runs(snapshot->from, snapshot->guard, runs, count, &error);
+        if (error != 0) {
+            *why = reason_of(error);
+            log_debug("seal failed: error %d", -error);
+            return start;
+        }
+    }
+    error = show_window(snapshot, start, walked, runs, count);
+    if (error != 0) {
+        *why = reason_of(error);
+        log_debug("view failed: error %d", -error);
+        return start;
+    }
+    copy_runs(snapshot, runs, count);
+    return walked;
+}
+
+/* A page of the target that is there could be pinned, and then mapping over it would lose I/O. */
+static enum reason look_at_target(struct snapshot *snapshot, uintptr_t target, size_t size)
+{
+    int touched = pagemap_any(PAGES_TOUCHED, target, target + size);
+
+    if (touched < 0)
+        return REASON_no_pagemap;
+    if (touched > 0)
+        return look_around(snapshot);
+    snapshot->target_clean = !extent_any(snapshot->to, target, target + size);
+    return REASON_none;
+}
+
+static enum reason check(struct snapshot *snapshot, uintptr_t source, uintptr_t target, size_t size)
+{
+    int error = verify_range(snapshot->from, source, source + size);
+
+    if (error == 0)
+        error = verify_range(snapshot->to, target, target + size);
+    return error != 0 ? reason_of(error) : look_at_target(snapshot, target, size);
+}
+
+size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size,
+                      enum reason *why)
+{
+    struct snapshot snapshot = {from, to, target - source, NULL, false};
+    struct page_run *runs = scratch_take();
+    uintptr_t end = source + size;
+    uintptr_t at = source;
+
+    *why = runs == NULL ? REASON_no_store : check(&snapshot, source, target, size);
+    while (*why == REASON_none && at < end)
+        at = do_window(&snapshot, at, end, runs, why);
+    scratch_give(runs);
+    return at - source;
+}

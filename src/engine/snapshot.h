@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The copy: makes one range show what another shows, by mapping. See src/README.md, "life of a copy". */
+#ifndef COWSHIM_ENGINE_SNAPSHOT_H
+#define COWSHIM_ENGINE_SNAPSHOT_H
+
+#include "engine/block.h"
+#include "engine/counters.h"
+
+/* Makes [target, target + size) of `to` hold what [source, source + size) of `from` holds; page-aligned, not overlapping; both
+   locks held. Returns how many leading bytes are done; *why tells what stopped it short (REASON_none: nothing). The rest of the
+   target is unspecified and for the caller to copy; the source is unchanged in any case. */
+size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size,
+                      enum reason *why);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/store.h"
+
+#include <errno.h>
+
+#include "base/arena.h"
+#include "base/lock.h"
+#include "base/page.h"
+#include "engine/counters.h"
+
+#include "base/poison.h"
+
+/* A seal from this size on gets a file of its own; smaller ones share files of the other size, so that thousands of small blocks
+   need a few dozen descriptors, and one dead file is soon whole. */
+#define OWN_FILE ((size_t)32 << 20)
+#define SHARED_FILE ((size_t)64 << 20)
+
+static struct lock stores_lock = LOCK_INITIALIZER(LOCK_STORES);
+static struct pool stores = POOL_INITIALIZER(struct store);
+static struct store *all;
+static struct store *open_store[STOREFILE_KINDS]; /* for small seals; held */
+
+static void link_store(struct store *store)
+{
+    store->next = all;
+    store->previous = NULL;
+    if (all != NULL)
+        all->previous = store;
+    all = store;
+}
+
+static void unlink_store(struct store *store)
+{
+    if (store->previous != NULL)
+        store->previous->next = store->next;
+    else
+        all = store->next;
+    if (store->next != NULL)
+        store->next->previous = store->previous;
+}
+
+/* True when the caller must close it, after the lock. */
+static bool release_locked(struct store *store)
+{
+    if (--store->holds > 0)
+        return false;
+    unlink_store(store);
+    return true;
+}
+
+static void close_store(struct store *store)
+{
+    descriptor_drop(&store->file);
+    pool_give(&stores, store);
+}
+
+static int new_store(enum storefile_kind kind, struct store **out)
+{
+    struct store *store;
+    int error;
+
+    if (!descriptor_budget_left())
+        return -EMFILE;
+    store = pool_take(&stores);
+    if (store == NULL)
+        return -ENOMEM;
+    store->kind = kind;
+    store->file.fd = -1;
+    store->holds = 1;
+    error = storefile_open(kind, &store->file);
+    if (error != 0) {
+        pool_give(&stores, store);
+        return error;
+    }
+    link_store(store);
+    counter_add(COUNT_stores_opened, 1);
+    *out = store;
+    return 0;
+}
+
+static bool has_room(struct store *store, size_t size)
+{
+    return !store->inherited && store->used + size <= SHARED_FILE && descriptor_use(&store->file) >= 0;
+}
+
+/* The open store of the kind, a new one if need be. *closed: a superseded one that nobody holds any more. */
+static int pick_open(enum storefile_kind kind, size_t size, struct store **out, struct store **closed)
+{
+    struct store *old = open_store[kind];
+    int error;
+
+    if (old == NULL || !has_room(old, size)) {
+        struct store *fresh;
+
+        error = new_store(kind, &fresh);
+        if (error != 0)
+            return error;
+        if (old != NULL && release_locked(old))
+            *closed = old;
+        open_store[kind] = fresh;
+    }
+    *out = open_store[kind];
+    (*out)->holds++;
+    return 0;
+}
+
+static int reserve_locked(enum storefile_kind kind, size_t size, struct store **out, uint64_t *offset, struct store **closed)
+{
+    int error = size >= OWN_FILE ? new_store(kind, out) : pick_open(kind, size, out, closed);
+
+    if (error != 0)
+        return error;
+    *offset = (*out)->used;
+    /* The file reaches its length before anything of it is mapped: a page beyond the end would be a SIGBUS, and huge pages are
+       given only inside the length. */
+    error = storefile_extend(descriptor_use(&(*out)->file), *offset + size);
+    if (error == 0)
+        (*out)->used += size;
+    else if (release_locked(*out))
+        *closed = *out;
+    return error;
+}
+
+int store_reserve(enum storefile_kind kind, size_t size, struct store **store, uint64_t *offset)
+{
+    struct store *closed = NULL;
+    int error;
+
+    lock_take(&stores_lock);
+    error = reserve_locked(kind, size, store, offset, &closed);
+    lock_drop(&stores_lock);
+    if (closed != NULL)
+        close_store(closed);
+    return error;
+}
+
+void store_abandon(struct store *store, uint64_t offset, size_t size)
+{
+    int fd = store_use(store);
+
+    if (fd >= 0 && !store->inherited)
+        storefile_punch(fd, offset, size);
+    store_release(store);
+}
+
+int store_use(struct store *store)
+{
+    return descriptor_use(&store->file);
+}
+
+void store_hold(struct store *store)
+{
+    lock_take(&stores_lock);
+    store->holds++;
+    lock_drop(&stores_lock);
+}
+
+void store_release(struct store *store)
+{
+    bool last;
+
+    lock_take(&stores_lock);
+    last = release_locked(store);
+    /* Nobody shows the open store: what small seals left in it is dead, so begin a new one. */
+    if (!last && store->holds == 1 && open_store[store->kind] == store && store->used > 0) {
+        open_store[store->kind] = NULL;
+        last = release_locked(store);
+    }
+    lock_drop(&stores_lock);
+    if (last)
+        close_store(store);
+}
+
+void store_add_view(struct store *store, struct tree_node *by_offset)
+{
+    lock_take(&stores_lock);
+    store->holds++;
+    tree_insert(&store->views, by_offset);
+    lock_drop(&stores_lock);
+}
+
+void store_remove_view(struct store *store, struct tree_node *by_offset)
+{
+    lock_take(&stores_lock);
+    tree_remove(&store->views, by_offset);
+    lock_drop(&stores_lock);
+}
+
+void store_totals(size_t *count, uint64_t *allocated)
+{
+    *count = 0;
+    *allocated = 0;
+    lock_take(&stores_lock);
+    for (struct store *store = all; store != NULL; store = store->next) {
+        uint64_t bytes = 0;
+        int fd = descriptor_use(&store->file);
+
+        if (fd >= 0)
+            storefile_allocated(fd, &bytes);
+        *allocated += bytes;
+        ++*count;
+    }
+    lock_drop(&stores_lock);
+}
+
+void store_after_fork(void)
+{
+    for (struct store *store = all; store != NULL; store = store->next)
+        store->inherited = true;
+}

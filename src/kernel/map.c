@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/map.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "kernel/sys.h"
+
+#include "base/poison.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+/* Kernels before 6.12 unmap the old range before they charge the new one (vm.overcommit_memory=2), so that a failing
+   mmap(MAP_FIXED) can leave a hole. The charge of the old range was just given back, so that trying again succeeds unless
+   another process took it: insist, for nothing else can be right. */
+#define INSIST 1000
+
+static bool is_hole(uintptr_t start)
+{
+    unsigned char resident;
+
+    return SYS_MUST(SYS_mincore, start, 1, &resident) == -ENOMEM;
+}
+
+static int map_over(uintptr_t start, size_t size, int flags, int fd, uint64_t offset)
+{
+    long got = SYS(SYS_mmap, start, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | flags, fd, offset);
+
+    for (int i = 0; got == -ENOMEM && i < INSIST && is_hole(start); i++) {
+        struct timespec pause = {0, 1000000};
+
+        SYS_MUST(SYS_nanosleep, &pause, 0);
+        got = SYS_MUST(SYS_mmap, start, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | flags, fd, offset);
+    }
+    return got < 0 && got > -4096 ? (int)got : 0;
+}
+
+int map_file(uintptr_t start, size_t size, int fd, uint64_t offset)
+{
+    return map_over(start, size, 0, fd, offset);
+}
+
+int map_zero(uintptr_t start, size_t size, bool huge)
+{
+    int error = map_over(start, size, MAP_ANONYMOUS, -1, 0);
+
+    if (error == 0 && huge)
+        SYS(SYS_madvise, start, size, MADV_HUGEPAGE); /* a wish: without it the memory is right all the same */
+    return error;
+}
+
+int map_discard(uintptr_t start, size_t size)
+{
+    return (int)SYS(SYS_madvise, start, size, MADV_DONTNEED);
+}
+
+int map_move(uintptr_t from, uintptr_t to, size_t size)
+{
+    long got = SYS(SYS_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+
+    return got < 0 && got > -4096 ? (int)got : 0;
+}
+
+int map_populate_read(uintptr_t start, size_t size)
+{
+    return (int)SYS(SYS_madvise, start, size, MADV_POPULATE_READ);
+}
+
+size_t map_limit(void)
+{
+    return sys_read_number("/proc/sys/vm/max_map_count", 65530);
+}

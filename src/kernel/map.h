@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Changing what is mapped. All ranges are page-aligned, inside memory that the caller owns; each call returns 0 or -errno and on
+   an error has changed nothing (mmap(MAP_FIXED) replaces atomically: other threads see old or new, never a gap). */
+#ifndef COWSHIM_KERNEL_MAP_H
+#define COWSHIM_KERNEL_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A private, writable view of a file, over whatever is there. */
+int map_file(uintptr_t start, size_t size, int fd, uint64_t offset);
+/* Fresh anonymous zero memory over whatever is there; huge: with the program's MADV_HUGEPAGE. */
+int map_zero(uintptr_t start, size_t size, bool huge);
+/* Drops the pages of anonymous memory; it reads as zero afterwards. */
+int map_discard(uintptr_t start, size_t size);
+/* Moves the pages of one VMA to another place and leaves the source mapped but empty (MREMAP_DONTUNMAP, Linux 5.7 for
+   anonymous memory, 5.13 for files). */
+int map_move(uintptr_t from, uintptr_t to, size_t size);
+/* Makes every page of the range present for reading (MADV_POPULATE_READ, Linux 5.14). */
+int map_populate_read(uintptr_t start, size_t size);
+/* VMAs that the process may have (vm.max_map_count). */
+size_t map_limit(void);
+
+#endif

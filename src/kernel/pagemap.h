@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Which pages of this process are what: the kernel knows, we ask and never mirror it.
+   Source: Documentation/admin-guide/mm/pagemap.rst. Two variants, picked at start: PAGEMAP_SCAN (Linux 6.7, pagemap_scan.c) and
+   reading /proc/self/pagemap (pagemap_read.c). The variants differ in one point: only PAGEMAP_SCAN tells the zero page from a
+   private page, so the other calls a page that was read but never written private. */
+#ifndef COWSHIM_KERNEL_PAGEMAP_H
+#define COWSHIM_KERNEL_PAGEMAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct page_run {
+    uintptr_t start, end; /* page-aligned addresses */
+};
+
+enum pagemap_want {
+    PAGES_PRIVATE, /* present or swapped, and not of a file: belongs to the range alone */
+    PAGES_TOUCHED, /* present or swapped at all */
+};
+
+struct pagemap_variant {
+    const char *name;
+    int (*runs)(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max,
+                uintptr_t *walked);
+};
+
+extern const struct pagemap_variant pagemap_scan, pagemap_read;
+
+/* COWSHIM_INTERNAL=scan-off takes the second variant, pagemap-off none. */
+void pagemap_init(void);
+const char *pagemap_name(void);
+
+/* Fills runs with the wanted pages of [start, end) as maximal runs in rising order and returns how many, or -errno.
+   *walked is how far the answer reaches: short of end when max was reached. max >= 1. */
+int pagemap_runs(enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max,
+                 uintptr_t *walked);
+/* 1 if any page is there, 0 if none, or -errno. */
+int pagemap_any(enum pagemap_want want, uintptr_t start, uintptr_t end);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/procfile.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+
+#include "base/lock.h"
+#include "kernel/descriptor.h"
+#include "kernel/sys.h"
+
+#include "base/poison.h"
+
+static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
+static struct descriptor files[PROCFILE_COUNT] = {DESCRIPTOR_NONE, DESCRIPTOR_NONE, DESCRIPTOR_NONE};
+
+static const char *const paths[] = {"/proc/self/pagemap", "/proc/self/maps", "/proc/self/status"};
+
+static int reopen(enum procfile which)
+{
+    long fd = SYS(SYS_openat, AT_FDCWD, paths[which], O_RDONLY | O_CLOEXEC);
+    int error;
+
+    descriptor_drop(&files[which]);
+    if (fd < 0)
+        return (int)fd;
+    error = descriptor_adopt(&files[which], (int)fd);
+    return error != 0 ? error : files[which].fd;
+}
+
+int procfile_use(enum procfile which)
+{
+    int fd;
+
+    lock_take(&lock);
+    fd = descriptor_use(&files[which]);
+    if (fd < 0)
+        fd = reopen(which);
+    lock_drop(&lock);
+    return fd;
+}
+
+void procfile_after_fork(void)
+{
+    for (int i = 0; i < PROCFILE_COUNT; i++)
+        descriptor_drop(&files[i]);
+}

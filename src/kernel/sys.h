@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The one door to Linux: every system call of ours goes through here, as a raw call (libc's wrappers are cancellation points, and
+   some are interposed by us), returns a value or -errno, and leaves errno alone.
+   COWSHIM_INTERNAL=fail=N makes the N-th call since start fail with ENOMEM, fail-from=N that and every later one, without
+   executing it; sys_must() calls, which undo or wake, are exempt. */
+#ifndef COWSHIM_KERNEL_SYS_H
+#define COWSHIM_KERNEL_SYS_H
+
+#include <stdbool.h>
+
+long sys_call(long number, long a, long b, long c, long d, long e, long f);
+long sys_must(long number, long a, long b, long c, long d, long e, long f);
+
+#define SYS_PICK(_1, _2, _3, _4, _5, _6, _7, name, ...) name
+#define SYS_ARG(x) ((long)(x))
+#define SYS_1(how, n) how(n, 0, 0, 0, 0, 0, 0)
+#define SYS_2(how, n, a) how(n, SYS_ARG(a), 0, 0, 0, 0, 0)
+#define SYS_3(how, n, a, b) how(n, SYS_ARG(a), SYS_ARG(b), 0, 0, 0, 0)
+#define SYS_4(how, n, a, b, c) how(n, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), 0, 0, 0)
+#define SYS_5(how, n, a, b, c, d) how(n, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), 0, 0)
+#define SYS_6(how, n, a, b, c, d, e) how(n, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), 0)
+#define SYS_7(how, n, a, b, c, d, e, f) how(n, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
+
+/* SYS(number, arguments...): may be made to fail. SYS_MUST(number, arguments...): never. */
+#define SYS(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_call, __VA_ARGS__)
+#define SYS_MUST(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_must, __VA_ARGS__)
+
+/* Reads the fault switches; until then nothing fails on purpose. */
+void sys_init(void);
+/* Sets them from a test: fail the n-th call from now (0: none), and all later ones if sticky. */
+void sys_fail_at(unsigned long n, bool sticky);
+/* Calls of the kind that can be made to fail, so far. */
+unsigned long sys_count(void);
+
+/* The id of the calling process, as the kernel knows it. */
+long sys_process(void);
+
+/* A small file read whole: its length, at most size - 1 and terminated, or -errno. */
+long sys_read_file(const char *path, char *buffer, unsigned long size);
+/* The first number in a file such as /proc/sys/vm/max_map_count, or fallback. */
+unsigned long sys_read_number(const char *path, unsigned long fallback);
+
+#endif

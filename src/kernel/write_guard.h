@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Holds writers off a run of pages while its contents move into a store. Between hold() and replaced() or cancel() no thread can
+   change the run; readers go on. A writer that came meanwhile sleeps and then writes to what is mapped there afterwards.
+   Variants, best first: none (no other thread exists), userfaultfd (write_guard_uffd.c), mprotect (write_guard_mprotect.c).
+   Several runs may be held at once, by different threads. */
+#ifndef COWSHIM_KERNEL_WRITE_GUARD_H
+#define COWSHIM_KERNEL_WRITE_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct write_guard {
+    const char *name;
+    bool holds;      /* false for the variant that need not do anything */
+    int (*hold)(uintptr_t start, uintptr_t end);      /* 0 or -errno and nothing is held */
+    void (*replaced)(uintptr_t start, uintptr_t end); /* something else is mapped over the run now */
+    void (*cancel)(uintptr_t start, uintptr_t end);   /* the run stays what it was */
+};
+
+extern const struct write_guard write_guard_none, write_guard_uffd, write_guard_mprotect;
+
+/* COWSHIM_INTERNAL=guard-always (also without threads), uffd-off, mprotect-off. */
+void write_guard_init(void);
+/* The guard for a process with that many threads, or NULL: decline. */
+const struct write_guard *write_guard_pick(unsigned threads);
+void write_guard_after_fork(void);
+/* After an operation: takes out the SIGSEGV handler of the mprotect variant when it is not needed any more. */
+void write_guard_rest(void);
+
+int uffd_probe(void); /* 0 or -errno */
+void uffd_after_fork(void);
+
+/* For the shim's sigaction(): while our SIGSEGV handler is installed, the program's own is kept beside it. */
+struct sigaction;
+bool guard_sigaction(const struct sigaction *act, struct sigaction *old, int *result);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* The guard without userfaultfd: the run becomes read-only, and a writer's SIGSEGV ends in our handler, which waits until the run
+   is mapped over and lets the instruction run again. Every other SIGSEGV goes to the program's own handler.
+   The handler is installed by a seal and taken out by the first event of ours a second after the last one: a fault that was
+   taken before the run was replaced can be delivered after it, and must find us. Until then the shim's sigaction() shows the
+   program its own handler. A thread that blocks SIGSEGV would be killed by the kernel: if there is one, we decline. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "base/lock.h"
+#include "base/next.h"
+#include "base/thread.h"
+#include "kernel/sys.h"
+#include "kernel/write_guard.h"
+
+#include "base/poison.h"
+
+#define HELD 64
+
+static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
+static _Atomic uintptr_t held_start[HELD], held_end[HELD]; /* end 0: free slot */
+static _Atomic int generation;                             /* moves when a run is let go; the handler sleeps on it */
+static unsigned holding;
+static _Atomic bool installed;
+static time_t last_let_go;
+static struct sigaction program_action;
+
+/* Where this thread's last fault outside of every held run was: a second one there is the program's own. */
+static THREAD_LOCAL uintptr_t retried_address;
+static THREAD_LOCAL int retried_generation;
+
+static struct sigaction empty_action(void)
+{
+    struct sigaction action;
+
+    bytes_fill(&action, 0, sizeof action);
+    return action;
+}
+
+static time_t seconds_now(void)
+{
+    struct timespec now = {0, 0};
+
+    SYS_MUST(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec;
+}
+
+static bool is_held(uintptr_t address)
+{
+    for (int i = 0; i < HELD; i++)
+        if (address < atomic_load(&held_end[i]) && address >= atomic_load(&held_start[i]))
+            return true;
+    return false;
+}
+
+/* True when the faulting instruction should simply run again. */
+static bool wait_for_run(uintptr_t address)
+{
+    int now = atomic_load(&generation);
+    bool waited = false;
+
+    while (is_held(address)) {
+        SYS_MUST(SYS_futex, &generation, FUTEX_WAIT_PRIVATE, now, 0, 0, 0);
+        now = atomic_load(&generation);
+        waited = true;
+    }
+    if (waited)
+        return true;
+    if (retried_address == address && retried_generation == now)
+        return false;
+    retried_address = address;
+    retried_generation = now;
+    return true;
+}
+
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    struct sigaction action = program_action;
+
+    if ((action.sa_flags & SA_SIGINFO) == 0 && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)) {
+        struct sigaction fallback = empty_action();
+
+        next.sigaction(number, &fallback, NULL); /* the instruction runs again and dies as it would have */
+        return;
+    }
+    sigprocmask(SIG_BLOCK, &action.sa_mask, NULL); /* the return from our handler restores the mask */
+    if ((action.sa_flags & SA_SIGINFO) != 0)
+        action.sa_sigaction(number, info, context);
+    else
+        action.sa_handler(number);
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    bool again = info->si_code == SEGV_ACCERR && wait_for_run((uintptr_t)info->si_addr);
+
+    errno = saved;
+    if (!again)
+        pass_on(number, info, context);
+}
+
+static int install(void)
+{
+    struct sigaction action = empty_action();
+
+    if (installed)
+        return 0;
+    if (next.sigaction == NULL)
+        return -ENOSYS;
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
+    if (next.sigaction(SIGSEGV, &action, &program_action) != 0)
+        return -EPERM;
+    installed = true;
+    return 0;
+}
+
+void write_guard_rest(void)
+{
+    struct sigaction now;
+
+    if (!atomic_load_explicit(&installed, memory_order_relaxed))
+        return;
+    lock_take(&lock);
+    if (installed && holding == 0 && seconds_now() > last_let_go + 1 && next.sigaction(SIGSEGV, NULL, &now) == 0) {
+        if (now.sa_sigaction == on_fault)
+            next.sigaction(SIGSEGV, &program_action, NULL);
+        installed = false;
+    }
+    lock_drop(&lock);
+}
+
+static bool task_blocks_segv(const char *task)
+{
+    char path[64];
+    char text[2048];
+    const char *mask;
+
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", task);
+    if (sys_read_file(path, text, sizeof text) < 0)
+        return false; /* it ended */
+    mask = strstr(text, "\nSigBlk:");
+    return mask == NULL || (strtoull(mask + 8, NULL, 16) >> (SIGSEGV - 1) & 1) != 0;
+}
+
+struct directory_entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+static bool any_blocks_segv(void)
+{
+    char buffer[1024] __attribute__((aligned(8)));
+    long fd = SYS(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool blocked = fd < 0;
+    long got;
+
+    while (!blocked && (got = SYS(SYS_getdents64, fd, buffer, sizeof buffer)) != 0) {
+        if (got < 0)
+            blocked = true;
+        for (long at = 0; at < got && !blocked;) {
+            struct directory_entry *entry = (struct directory_entry *)(void *)(buffer + at);
+
+            blocked = entry->name[0] != '.' && task_blocks_segv(entry->name);
+            at += entry->length;
+        }
+    }
+    if (fd >= 0)
+        SYS_MUST(SYS_close, fd);
+    return blocked;
+}
+
+static int remember(uintptr_t start, uintptr_t end)
+{
+    for (int i = 0; i < HELD; i++)
+        if (atomic_load(&held_end[i]) == 0) {
+            atomic_store(&held_start[i], start);
+            atomic_store(&held_end[i], end);
+            return 0;
+        }
+    return -EBUSY;
+}
+
+static void let_go(uintptr_t start)
+{
+    lock_take(&lock);
+    for (int i = 0; i < HELD; i++)
+        if (atomic_load(&held_end[i]) != 0 && atomic_load(&held_start[i]) == start) {
+            atomic_store(&held_end[i], 0);
+            break;
+        }
+    holding--;
+    last_let_go = seconds_now();
+    lock_drop(&lock);
+    atomic_fetch_add(&generation, 1);
+    SYS_MUST(SYS_futex, &generation, FUTEX_WAKE_PRIVATE, 1 << 30, 0, 0, 0);
+}
+
+static int mprotect_hold(uintptr_t start, uintptr_t end)
+{
+    int error;
+
+    if (any_blocks_segv())
+        return -EDEADLK;
+    lock_take(&lock);
+    error = install();
+    if (error == 0)
+        error = remember(start, end);
+    holding += error == 0;
+    lock_drop(&lock);
+    if (error != 0)
+        return error;
+    error = (int)SYS(SYS_mprotect, start, end - start, PROT_READ);
+    if (error != 0)
+        let_go(start);
+    return error;
+}
+
+static void mprotect_replaced(uintptr_t start, uintptr_t end)
+{
+    (void)end;
+    let_go(start);
+}
+
+static void mprotect_cancel(uintptr_t start, uintptr_t end)
+{
+    SYS_MUST(SYS_mprotect, start, end - start, PROT_READ | PROT_WRITE);
+    let_go(start);
+}
+
+bool guard_sigaction(const struct sigaction *act, struct sigaction *old, int *result)
+{
+    bool ours;
+
+    if (!atomic_load_explicit(&installed, memory_order_relaxed))
+        return false;
+    lock_take(&lock);
+    ours = installed;
+    if (ours) {
+        struct sigaction before = program_action;
+
+        if (act != NULL)
+            program_action = *act;
+        if (old != NULL)
+            *old = before;
+        *result = 0;
+    }
+    lock_drop(&lock);
+    return ours;
+}
+
+const struct write_guard write_guard_mprotect = {"mprotect", true, mprotect_hold, mprotect_replaced, mprotect_cancel};

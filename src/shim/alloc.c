@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* malloc and its kin. A large request goes to the next allocator with a page more, and the program gets the first page boundary
+   inside; the registry knows what to give back. Every pointer of ours is page-aligned, so that free() of any other is one test. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/page.h"
+#include "engine/engine.h"
+#include "shim/hook.h"
+
+/* Blocks from here on start on a huge page, so that views of huge stores are mapped 2 MiB at a time. glibc maps requests of this
+   size afresh, so that the slack is address space and never memory. */
+#define HUGE_FROM ((size_t)32 << 20)
+
+#define BIG(size) UNLIKELY((size) >= hot.min_allocation)
+#define MAY_BE_BLOCK(pointer) UNLIKELY(((uintptr_t)(pointer)&hot.page_mask) == 0)
+
+/* <stdlib.h> declares these with attributes that promise non-null results of non-null arguments. */
+HOOK int posix_memalign(void **out, size_t alignment, size_t size);
+HOOK void *aligned_alloc(size_t alignment, size_t size);
+
+static size_t slack_for(size_t size, size_t alignment)
+{
+    size_t slack = size > HUGE_FROM ? HUGE_SIZE : page_size;
+
+    return alignment > slack ? alignment : slack;
+}
+
+/* NULL: the request is for the next allocator as it is. */
+static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero)
+{
+    size_t slack = slack_for(size, alignment);
+    size_t total;
+    void *raw;
+    void *start;
+    int saved = errno;
+
+    if (__builtin_add_overflow(size, slack, &total))
+        return NULL;
+    raw = zero ? next.calloc(1, total) : next.malloc(total);
+    if (raw == NULL) {
+        errno = saved;
+        return NULL;
+    }
+    start = (void *)align_up((uintptr_t)raw, slack);
+    if (engine_add(start, size, raw))
+        return start;
+    next.free(raw);
+    return NULL;
+}
+
+HOOK void *malloc(size_t size)
+{
+    void *start = BIG(size) ? allocate(size, 1, false) : NULL;
+
+    return start != NULL ? start : next.malloc(size);
+}
+
+HOOK void *calloc(size_t count, size_t size)
+{
+    size_t total;
+    void *start = NULL;
+
+    if (!__builtin_mul_overflow(count, size, &total) && BIG(total))
+        start = allocate(total, 1, true);
+    return start != NULL ? start : next.calloc(count, size);
+}
+
+static bool power_of_two(size_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+HOOK int posix_memalign(void **out, size_t alignment, size_t size)
+{
+    void *start = NULL;
+
+    if (BIG(size) && power_of_two(alignment) && alignment % sizeof(void *) == 0)
+        start = allocate(size, alignment, false);
+    if (start == NULL)
+        return next.posix_memalign(out, alignment, size);
+    *out = start;
+    return 0;
+}
+
+HOOK void *aligned_alloc(size_t alignment, size_t size)
+{
+    void *start = BIG(size) && power_of_two(alignment) ? allocate(size, alignment, false) : NULL;
+
+    return start != NULL ? start : next.aligned_alloc(alignment, size);
+}
+
+HOOK void *memalign(size_t alignment, size_t size)
+{
+    void *start = BIG(size) && power_of_two(alignment) ? allocate(size, alignment, false) : NULL;
+
+    return start != NULL ? start : next.memalign(alignment, size);
+}
+
+HOOK void *valloc(size_t size)
+{
+    return memalign(page_size, size);
+}
+
+HOOK void *pvalloc(size_t size)
+{
+    size_t rounded = (size_t)page_up(size);
+
+    if (rounded < size) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return memalign(page_size, rounded);
+}
+
+static __attribute__((noinline)) void free_aligned(void *pointer)
+{
+    void *raw;
+
+    if (pointer == NULL || next_is_bootstrap(pointer))
+        return;
+    if (!engine_remove(pointer, &raw))
+        next.free(pointer);
+    else if (raw != NULL)
+        next.free(raw);
+}
+
+HOOK void free(void *pointer)
+{
+    if (MAY_BE_BLOCK(pointer))
+        free_aligned(pointer);
+    else
+        next.free(pointer);
+}
+
+static size_t usable_size_of(void *pointer)
+{
+    return next.malloc_usable_size == NULL ? 0 : next.malloc_usable_size(pointer);
+}
+
+HOOK size_t malloc_usable_size(void *pointer)
+{
+    struct engine_block block;
+    size_t usable;
+
+    if (!MAY_BE_BLOCK(pointer) || pointer == NULL)
+        return usable_size_of(pointer);
+    if (next_is_bootstrap(pointer))
+        return next_bootstrap_size(pointer);
+    if (!engine_look_up(pointer, &block))
+        return usable_size_of(pointer);
+    usable = usable_size_of(block.raw) - (size_t)((char *)pointer - (char *)block.raw);
+    /* From now on the program may use, and copy, all of it. */
+    if (usable > block.size)
+        engine_set_size(pointer, usable);
+    return usable > block.size ? usable : block.size;
+}
+
+/* Memory that is not a block, or cannot stay where it is, becomes one: new memory, the bytes, the old one freed. */
+static void *reallocate_by_copy(void *old, size_t old_size, size_t size)
+{
+    void *start = malloc(size);
+
+    if (start == NULL)
+        return NULL;
+    bytes_copy(start, old, old_size < size ? old_size : size);
+    free(old);
+    return start;
+}
+
+/* No page of the block shows a store: the allocator resizes it, with mremap if it can. What it moved may lie at another place
+   relative to the page, then it moves once more inside the slack. */
+static void *resize_plain(struct block *block, void *old, const struct engine_block *was, size_t size)
+{
+    size_t offset = (size_t)((char *)old - (char *)was->raw);
+    size_t slack = slack_for(size, 1) > offset ? slack_for(size, 1) : offset;
+    size_t total;
+    char *raw = NULL;
+    char *start;
+
+    if (!__builtin_add_overflow(size, slack, &total))
+        raw = next.realloc(was->raw, total);
+    else
+        errno = ENOMEM;
+    if (raw == NULL) {
+        engine_return(block, old, was->size, was->raw);
+        return NULL;
+    }
+    start = raw + offset;
+    if (!page_aligned((uintptr_t)start)) {
+        start = (char *)align_up((uintptr_t)raw, page_size);
+        bytes_move(start, raw + offset, was->size < size ? was->size : size);
+    }
+    engine_return(block, start, size, raw);
+    return start;
+}
+
+/* Pages of the block show stores, which the allocator must not find in memory that it gets back. */
+static void *resize_views(void *old, const struct engine_block *was, size_t size)
+{
+    size_t room = usable_size_of(was->raw) - (size_t)((char *)old - (char *)was->raw);
+    void *start;
+
+    if (size <= room) {
+        if (size < was->size)
+            engine_shrink(old, size);
+        else
+            engine_set_size(old, size);
+        return old;
+    }
+    start = malloc(size);
+    if (start == NULL)
+        return NULL;
+    engine_move(start, old, was->size);
+    free(old);
+    return start;
+}
+
+static void *resize_block(void *old, const struct engine_block *was, size_t size)
+{
+    struct block *block = was->has_views ? NULL : engine_withdraw(old);
+
+    return block != NULL ? resize_plain(block, old, was, size) : resize_views(old, was, size);
+}
+
+static __attribute__((noinline)) void *reallocate(void *old, size_t size)
+{
+    struct engine_block was;
+    size_t old_size;
+
+    if (next_is_bootstrap(old))
+        return reallocate_by_copy(old, next_bootstrap_size(old), size);
+    if (MAY_BE_BLOCK(old) && engine_look_up(old, &was)) {
+        if (size != 0)
+            return resize_block(old, &was, size);
+        free(old);
+        return NULL;
+    }
+    old_size = usable_size_of(old);
+    /* Small memory that grows large becomes a block; large memory that is none stays what it is. */
+    if (!BIG(size) || old_size == 0 || old_size >= hot.min_allocation)
+        return next.realloc(old, size);
+    return reallocate_by_copy(old, old_size, size);
+}
+
+HOOK void *realloc(void *old, size_t size)
+{
+    if (old == NULL)
+        return malloc(size);
+    if (MAY_BE_BLOCK(old) || BIG(size))
+        return reallocate(old, size);
+    return next.realloc(old, size);
+}
+
+HOOK void *reallocarray(void *old, size_t count, size_t size)
+{
+    size_t total;
+
+    if (__builtin_mul_overflow(count, size, &total)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc(old, total);
+}

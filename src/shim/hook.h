@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What every hook needs: visibility, and the few numbers that decide in one compare whether a call is any business of ours. */
+#ifndef COWSHIM_SHIM_HOOK_H
+#define COWSHIM_SHIM_HOOK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/next.h"
+
+#define HOOK __attribute__((visibility("default")))
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* SIZE_MAX until shim_start() has run, and for ever with COWSHIM_MODE=off: then every call goes straight on. */
+struct hot {
+    size_t min_copy;
+    size_t min_allocation;
+    uintptr_t page_mask; /* an address with none of these bits may be a block's start */
+};
+
+extern struct hot hot;
+
+/* process.c: registers the fork handlers. */
+void process_start(void);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* The program's memory calls on ranges that may contain blocks: what a call promises must hold although a store lies below. */
+#include <stdbool.h>
+#include <sys/mman.h>
+
+#include "engine/engine.h"
+#include "shim/hook.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
+#define STARTED (hot.min_copy != SIZE_MAX)
+
+HOOK int madvise(void *start, size_t size, int advice)
+{
+    if (STARTED) {
+        switch (advice) {
+        case MADV_DONTNEED:
+        case MADV_DONTNEED_LOCKED:
+        case MADV_FREE:
+            engine_memory_call(start, size, MEMORY_ZERO);
+            break;
+        case MADV_HUGEPAGE:
+            engine_memory_call(start, size, MEMORY_HUGE);
+            break;
+        case MADV_DONTFORK:
+        case MADV_DONTDUMP:
+        case MADV_WIPEONFORK:
+        case MADV_MERGEABLE:
+            engine_memory_call(start, size, MEMORY_EXCLUDE);
+            break;
+        default:
+            break;
+        }
+    }
+    return next.madvise(start, size, advice);
+}
+
+static void note_protection(void *start, size_t size, int protection)
+{
+    bool usable = (protection & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE);
+
+    if (STARTED)
+        engine_memory_call(start, size, usable ? MEMORY_ADMIT : MEMORY_EXCLUDE);
+}
+
+HOOK int mprotect(void *start, size_t size, int protection)
+{
+    note_protection(start, size, protection);
+    return next.mprotect(start, size, protection);
+}
+
+HOOK int munmap(void *start, size_t size)
+{
+    if (STARTED)
+        engine_memory_call(start, size, MEMORY_GONE);
+    return next.munmap(start, size);
+}
+
+HOOK void *mmap(void *start, size_t size, int protection, int flags, int descriptor, off_t offset)
+{
+    if (STARTED && (flags & MAP_FIXED) != 0)
+        engine_memory_call(start, size, MEMORY_GONE);
+    return next.mmap(start, size, protection, flags, descriptor, offset);
+}
+
+HOOK void *mmap64(void *start, size_t size, int protection, int flags, int descriptor, off64_t offset)
+{
+    return mmap(start, size, protection, flags, descriptor, offset);
+}
+
+HOOK int mlock(const void *start, size_t size)
+{
+    if (STARTED)
+        engine_memory_call(start, size, MEMORY_EXCLUDE);
+    return next.mlock(start, size);
+}
+
+HOOK int mlock2(const void *start, size_t size, unsigned flags)
+{
+    if (STARTED)
+        engine_memory_call(start, size, MEMORY_EXCLUDE);
+    return next.mlock2(start, size, flags);
+}
+
+HOOK int mlockall(int flags)
+{
+    int result = next.mlockall(flags);
+
+    if (STARTED && result == 0)
+        engine_suspend(true);
+    return result;
+}
+
+HOOK int munlockall(void)
+{
+    int result = next.munlockall();
+
+    if (STARTED && result == 0)
+        engine_suspend(false);
+    return result;
+}

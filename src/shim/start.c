@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole start-up order. Before it, all hooks pass straight on: next.c binds itself at the first call. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "engine/engine.h"
+#include "shim/hook.h"
+
+struct hot hot = {SIZE_MAX, SIZE_MAX, 4095};
+
+static __attribute__((constructor)) void shim_start(void)
+{
+    int saved = errno;
+
+    next_bind();
+    page_init();
+    config_read();
+    hot.page_mask = page_size - 1;
+    if (config_choice(mode) != MODE_OFF) {
+        engine_start();
+        process_start();
+        /* Last, and in this order: from here on hooks call the engine. */
+        hot.min_copy = config_size(min_size);
+        if (config_choice(mode) == MODE_AUTO)
+            hot.min_allocation = config_size(min_size);
+    }
+    errno = saved;
+}
+
+static __attribute__((destructor)) void shim_end(void)
+{
+    static char text[8192];
+    const char *where = config_text(stats);
+    int saved = errno;
+    int fd = STDERR_FILENO;
+
+    if (where == NULL || *where == '\0' || config_choice(mode) == MODE_OFF)
+        return;
+    if (strcmp(where, "stderr") != 0)
+        fd = (int)syscall(SYS_openat, AT_FDCWD, where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        log_error("COWSHIM_STATS=%s cannot be opened (error %d); the summary is not written", where, errno);
+    } else {
+        log_emit(fd, text, engine_summary(text, sizeof text, fd != STDERR_FILENO));
+        if (fd != STDERR_FILENO)
+            syscall(SYS_close, fd);
+    }
+    errno = saved;
+}
