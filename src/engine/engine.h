@@ -46,7 +46,8 @@ void engine_move(void *to, void *from, size_t size);
 
 /* Memory calls of the program on ranges that may contain blocks. */
 enum engine_memory_call {
-    MEMORY_ZERO,    /* the range must read as zero afterwards (MADV_DONTNEED and the like): views in it are dropped first */
+    MEMORY_ZERO,    /* the range reads as zero from now on (MADV_DONTNEED): views in it are dropped */
+    MEMORY_FREE,    /* the contents may go (MADV_FREE): views are dropped where that is simple */
     MEMORY_EXCLUDE, /* locked or protected: no copy touches these blocks any more */
     MEMORY_GONE,    /* unmapped or mapped anew by the program: excluded, and the views there are no longer ours */
     MEMORY_ADMIT,   /* readable and writable again */

@@ -8,6 +8,8 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/extent.h"
+#include "kernel/map.h"
+#include "kernel/vma.h"
 
 #include "base/poison.h"
 
@@ -23,12 +25,27 @@ static void forget_views(struct block *block, uintptr_t start, uintptr_t end)
     }
 }
 
+/* Dropping a view maps writable memory; a block that the program protected gets its protection back. */
+static void zero_views(struct block *block, uintptr_t start, uintptr_t end)
+{
+    struct vma vma;
+    bool protected = block->excluded && vma_query(start, &vma) == 0 && !(vma.readable && vma.writable);
+
+    if (drop_views(block, start, end) != 0)
+        log_warn("%p: pages that were to be dropped are kept", (void *)start);
+    else if (protected && start < end)
+        map_protect(start, end - start, vma.readable, vma.writable);
+}
+
 static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
 {
     switch (call) {
     case MEMORY_ZERO:
-        if (drop_views(block, page_up(start), page_down(end)) != 0)
-            log_warn("%p: pages that were to be dropped are kept", (void *)start);
+        zero_views(block, page_up(start), page_down(end));
+        break;
+    case MEMORY_FREE:
+        if (!block->excluded)
+            drop_views(block, page_up(start), page_down(end));
         break;
     case MEMORY_EXCLUDE:
         block->excluded = true;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 
 static _Atomic int slots[SLOTS]; /* number + 1; 0: free */
 static _Atomic unsigned used;
+static _Atomic int lowest = INT_MAX; /* no number of ours was ever below */
 static _Atomic pid_t owner;
 
 static struct rlimit descriptor_limit(void)
@@ -53,6 +55,14 @@ void descriptor_after_fork(void)
     descriptor_init();
 }
 
+static void note_number(int fd)
+{
+    int before = atomic_load(&lowest);
+
+    while (fd < before && !atomic_compare_exchange_weak(&lowest, &before, fd))
+        ;
+}
+
 static int remember(int fd)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -60,6 +70,7 @@ static int remember(int fd)
 
         if (atomic_compare_exchange_strong(&slots[i], &empty, fd + 1)) {
             atomic_fetch_add(&used, 1);
+            note_number(fd);
             return 0;
         }
     }
@@ -159,7 +170,9 @@ int descriptor_next(unsigned first, unsigned last)
 {
     int best = -1;
 
-    if (atomic_load_explicit(&used, memory_order_relaxed) == 0)
+    int floor = atomic_load_explicit(&lowest, memory_order_relaxed);
+
+    if (floor == INT_MAX || last < (unsigned)floor)
         return -1;
     for (unsigned i = 0; i < SLOTS; i++) {
         int fd = atomic_load_explicit(&slots[i], memory_order_relaxed) - 1;
@@ -179,6 +192,7 @@ int descriptor_yield(int fd)
             if (other < 0)
                 return (int)other;
             atomic_store(&slots[i], (int)other + 1);
+            note_number((int)other);
             return 0;
         }
     }

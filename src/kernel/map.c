@@ -68,6 +68,11 @@ int map_move(uintptr_t from, uintptr_t to, size_t size)
     return got < 0 && got > -4096 ? (int)got : 0;
 }
 
+int map_protect(uintptr_t start, size_t size, bool readable, bool writable)
+{
+    return (int)SYS(SYS_mprotect, start, size, (readable ? PROT_READ : 0) | (writable ? PROT_WRITE : 0));
+}
+
 int map_populate_read(uintptr_t start, size_t size)
 {
     return (int)SYS(SYS_madvise, start, size, MADV_POPULATE_READ);

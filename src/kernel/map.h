@@ -17,6 +17,8 @@ int map_discard(uintptr_t start, size_t size);
 /* Moves the pages of one VMA to another place and leaves the source mapped but empty (MREMAP_DONTUNMAP, Linux 5.7 for
    anonymous memory, 5.13 for files). */
 int map_move(uintptr_t from, uintptr_t to, size_t size);
+/* Makes memory read-only, or not accessible at all. */
+int map_protect(uintptr_t start, size_t size, bool readable, bool writable);
 /* Makes every page of the range present for reading (MADV_POPULATE_READ, Linux 5.14). */
 int map_populate_read(uintptr_t start, size_t size);
 /* VMAs that the process may have (vm.max_map_count). */

@@ -11,6 +11,9 @@
 
 #include "base/poison.h"
 
+#define WINDOW 2048 /* on the stack; holds all fields that we read, unless a long list of groups comes before them */
+#define LONGEST 1024 /* from the first field of ours to the end of the last */
+
 static unsigned long field(const char *text, const char *name)
 {
     const char *found = strstr(text, name);
@@ -18,20 +21,28 @@ static unsigned long field(const char *text, const char *name)
     return found == NULL ? 0 : strtoul(found + strlen(name), NULL, 10);
 }
 
+/* Reads the part of the file that has the fields into text: 0 or -errno. */
+static int read_fields(int fd, char *text)
+{
+    for (long at = 0;; at += WINDOW - LONGEST) {
+        long got = SYS(SYS_pread64, fd, text, WINDOW - 1, at);
+
+        if (got <= 0)
+            return got < 0 ? (int)got : -EIO;
+        text[got] = '\0';
+        if (strstr(text, "\nVmPin:") != NULL && strstr(text, "\nThreads:") != NULL)
+            return 0;
+    }
+}
+
 int status_read(struct status *status)
 {
-    char text[2048]; /* the fields that we read stand in the first 1.3 KiB */
+    char text[WINDOW];
     int fd = procfile_use(PROCFILE_STATUS);
-    long got;
+    int error = fd < 0 ? fd : read_fields(fd, text);
 
-    if (fd < 0)
-        return fd;
-    got = SYS(SYS_pread64, fd, text, sizeof text - 1, 0);
-    if (got <= 0)
-        return got < 0 ? (int)got : -EIO;
-    text[got] = '\0';
-    if (strstr(text, "\nThreads:") == NULL)
-        return -EIO;
+    if (error != 0)
+        return error;
     status->threads = (unsigned)field(text, "\nThreads:");
     status->pinned = field(text, "\nVmPin:") != 0;
     status->locked = field(text, "\nVmLck:") != 0;

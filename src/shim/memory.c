@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
+#include "base/page.h"
 #include "engine/engine.h"
 #include "shim/hook.h"
 
@@ -15,29 +16,39 @@
 
 #define STARTED (hot.min_copy != SIZE_MAX)
 
+/* What must be true before the kernel sees the call: MADV_FREE would refuse a view, and takes zeros at any time. */
+static void before_advice(void *start, size_t size, int advice)
+{
+    switch (advice) {
+    case MADV_FREE:
+        engine_memory_call(start, size, MEMORY_FREE);
+        break;
+    case MADV_HUGEPAGE:
+        engine_memory_call(start, size, MEMORY_HUGE);
+        break;
+    case MADV_DONTFORK:
+    case MADV_DONTDUMP:
+    case MADV_WIPEONFORK:
+    case MADV_MERGEABLE:
+        engine_memory_call(start, size, MEMORY_EXCLUDE);
+        break;
+    default:
+        break;
+    }
+}
+
 HOOK int madvise(void *start, size_t size, int advice)
 {
-    if (STARTED) {
-        switch (advice) {
-        case MADV_DONTNEED:
-        case MADV_DONTNEED_LOCKED:
-        case MADV_FREE:
-            engine_memory_call(start, size, MEMORY_ZERO);
-            break;
-        case MADV_HUGEPAGE:
-            engine_memory_call(start, size, MEMORY_HUGE);
-            break;
-        case MADV_DONTFORK:
-        case MADV_DONTDUMP:
-        case MADV_WIPEONFORK:
-        case MADV_MERGEABLE:
-            engine_memory_call(start, size, MEMORY_EXCLUDE);
-            break;
-        default:
-            break;
-        }
-    }
-    return next.madvise(start, size, advice);
+    bool ours = STARTED && page_aligned((uintptr_t)start);
+    int result;
+
+    if (ours)
+        before_advice(start, size, advice);
+    result = next.madvise(start, size, advice);
+    /* Only what the kernel agreed to: it refuses locked memory, and then the contents must stay. */
+    if (ours && result == 0 && (advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED))
+        engine_memory_call(start, (size_t)page_up(size), MEMORY_ZERO);
+    return result;
 }
 
 static void note_protection(void *start, size_t size, int protection)
