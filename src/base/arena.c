@@ -16,13 +16,21 @@
 static struct lock arena_lock = LOCK_INITIALIZER(LOCK_ARENA);
 static struct pool scratch = {SCRATCH_SIZE, NULL, NULL, NULL, 0};
 
-static void *pages_take(size_t size)
+void *arena_pages_take(size_t size)
 {
     int saved = errno;
     long pages = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     errno = saved;
     return pages == -1 ? NULL : (void *)pages;
+}
+
+void arena_pages_give(void *pages, size_t size)
+{
+    int saved = errno;
+
+    syscall(SYS_munmap, pages, size);
+    errno = saved;
 }
 
 static void *take_locked(struct pool *pool)
@@ -37,7 +45,7 @@ static void *take_locked(struct pool *pool)
     if ((size_t)(pool->fresh_end - pool->fresh) < size) {
         size_t chunk = size > CHUNK_SIZE ? size : CHUNK_SIZE;
 
-        pool->fresh = pages_take(chunk);
+        pool->fresh = arena_pages_take(chunk);
         pool->fresh_end = pool->fresh == NULL ? NULL : pool->fresh + chunk;
         if (pool->fresh == NULL)
             return NULL;

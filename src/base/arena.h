@@ -19,9 +19,13 @@ void *pool_take(struct pool *pool); /* NULL when the kernel has no memory for us
 void pool_give(struct pool *pool, void *item);
 size_t pool_in_use(struct pool *pool);
 
-#define SCRATCH_SIZE ((size_t)65536)
+/* Zeroed whole pages, for tables whose size is known late. NULL when there is no memory. */
+void *arena_pages_take(size_t size);
+void arena_pages_give(void *pages, size_t size);
 
-void *scratch_take(void); /* SCRATCH_SIZE bytes, contents undefined; NULL when there is no memory */
+#define SCRATCH_SIZE ((size_t)1 << 20)
+
+void *scratch_take(void); /* SCRATCH_SIZE bytes, contents undefined, memory only where it is written; NULL when there is none */
 void scratch_give(void *buffer);
 
 #endif

@@ -10,6 +10,7 @@
 
 enum config_mode { MODE_AUTO, MODE_REGISTERED, MODE_OFF };
 enum config_huge { HUGE_AUTO, HUGE_OFF };
+enum config_policy { POLICY_BALANCED, POLICY_MEMORY, POLICY_SPEED };
 
 /* A choice is its index, a size is in bytes, a text is the environment's own string. */
 union config_value {

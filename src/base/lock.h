@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-enum lock_rank { LOCK_BLOCK = 1, LOCK_REGISTRY, LOCK_STORES, LOCK_KERNEL, LOCK_ARENA };
+enum lock_rank { LOCK_SWEEP = 1, LOCK_BLOCK, LOCK_REGISTRY, LOCK_STORES, LOCK_KERNEL, LOCK_ARENA };
 
 struct lock {
     pthread_mutex_t mutex;

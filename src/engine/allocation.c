@@ -8,6 +8,8 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/extent.h"
+#include "engine/reclaim.h"
+#include "engine/sites.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
 
@@ -31,6 +33,7 @@ static bool make_anonymous(struct block *block)
     int error;
 
     lock_take(&block->lock);
+    site_fate(block);
     error = drop_views(block, page_down(block_start(block)), page_up(block_end(block)));
     lock_drop(&block->lock);
     if (error != 0) {
@@ -55,6 +58,7 @@ bool engine_remove(void *start, void **raw)
     }
     if (block != NULL)
         block_release(block);
+    reclaim_event();
     entry_end(&entry);
     return removed;
 }

@@ -25,6 +25,10 @@ struct block {
     bool live;           /* false once it left the registry: nothing may be mapped into it any more */
     bool excluded;       /* the program locked, protected or partly unmapped it */
     bool huge;           /* the program asked for huge pages here */
+    bool measured;       /* shared from since changes was last measured */
+    unsigned made_by;    /* the place (sites.h) whose copy this is, until its fate is known; or 0 */
+    unsigned changes;    /* running mean of the share that was rewritten between two copies of it */
+    size_t copied_pages; /* scattered private pages that copies of it had to copy since it was last whole */
 };
 
 static inline uintptr_t block_start(const struct block *block)

@@ -11,6 +11,8 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/extent.h"
+#include "engine/reclaim.h"
+#include "engine/sites.h"
 #include "engine/snapshot.h"
 #include "engine/verify.h"
 #include "kernel/descriptor.h"
@@ -74,6 +76,7 @@ static struct block *find_range(uintptr_t start, size_t size)
 struct copy {
     uintptr_t to, from;
     size_t size;
+    unsigned site;
     struct block *target, *source; /* held, or NULL */
 };
 
@@ -85,7 +88,7 @@ static enum reason map_copy(const struct copy *copy, size_t *done)
     block_lock_pair(copy->source, copy->target);
     if (copy->source->live && copy->target->live && !copy->source->excluded && !copy->target->excluded)
         *done = snapshot_range(copy->source, pages.start, copy->target, pages.start + (copy->to - copy->from),
-                               pages.end - pages.start, &why);
+                               pages.end - pages.start, copy->site, &why);
     block_unlock_pair(copy->source, copy->target);
     return why;
 }
@@ -141,9 +144,9 @@ static void say(const struct copy *copy, enum reason why, size_t done)
                   (void *)copy->to, done, reason_words(why));
 }
 
-bool engine_copy(void *to, const void *from, size_t size)
+bool engine_copy(void *to, const void *from, size_t size, const void *caller)
 {
-    struct copy copy = {(uintptr_t)to, (uintptr_t)from, size, NULL, NULL};
+    struct copy copy = {(uintptr_t)to, (uintptr_t)from, size, site_of(caller, size), NULL, NULL};
     struct entry entry;
     enum reason why;
     size_t done = 0;
@@ -165,6 +168,7 @@ bool engine_copy(void *to, const void *from, size_t size)
     if (copy.target != NULL)
         block_release(copy.target);
     write_guard_rest();
+    reclaim_event();
     entry_end(&entry);
     if (done > 0)
         finish(&copy, done);

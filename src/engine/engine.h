@@ -12,8 +12,8 @@
 void engine_start(void);
 
 /* memcpy for size >= COWSHIM_MIN_SIZE. True: it is done, all of it. False: copy plainly; views that the plain copy would
-   overwrite whole may have been dropped, which nobody can tell. */
-bool engine_copy(void *to, const void *from, size_t size);
+   overwrite whole may have been dropped, which nobody can tell. caller: the place in the program, for the policy. */
+bool engine_copy(void *to, const void *from, size_t size, const void *caller);
 /* memset likewise. */
 bool engine_fill(void *to, int value, size_t size);
 

@@ -19,8 +19,8 @@ static struct extent *entry_of(struct tree_node *node)
 
 void extent_init(void)
 {
-    /* An extent in anonymous memory can cost two VMAs, itself and the rest; half of the limit is the program's. */
-    budget = map_limit() / 4;
+    /* An extent in anonymous memory can cost two VMAs, itself and the rest; at least a quarter of the limit is the program's. */
+    budget = map_limit() / 8 * 3;
 }
 
 size_t extent_count(void)
@@ -100,7 +100,7 @@ static void erase(struct extent *extent)
     struct block *block = extent->block;
 
     tree_remove(&block->extents, &extent->by_address);
-    store_remove_view(extent->store, &extent->by_offset);
+    store_remove_view(extent->store, &extent->by_offset, extent->size);
     store_release(extent->store);
     pool_give(&extents, extent);
     atomic_fetch_sub_explicit(&block->extents_count, 1, memory_order_relaxed);
@@ -113,7 +113,7 @@ static void resize(struct extent *extent, uintptr_t start, uintptr_t end)
     uint64_t offset = extent->by_offset.key + start - extent_start(extent); /* may lie below when it grows downwards */
 
     tree_remove(&extent->block->extents, &extent->by_address);
-    store_remove_view(extent->store, &extent->by_offset);
+    store_remove_view(extent->store, &extent->by_offset, end - start < extent->size ? extent->size - (end - start) : 0);
     extent->by_address.key = start;
     extent->by_offset.key = offset;
     extent->size = end - start;

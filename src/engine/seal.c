@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/arena.h"
 #include "base/config.h"
 #include "engine/counters.h"
 #include "engine/extent.h"
@@ -20,6 +21,8 @@
 /* The unit in which writers are held off, and by which memory is used twice: about a millisecond of writing each. */
 #define SMALL_PIECE ((size_t)1 << 20)
 #define HUGE_PIECE (2 * HUGE_SIZE)
+
+#define STRETCHES (SCRATCH_SIZE / sizeof(struct page_run))
 
 static size_t short_pages = SHORT_PAGES;
 
@@ -149,7 +152,7 @@ static int seal_segment(const struct seal *seal, struct segment *segment)
             at = stop;
     }
     if (error == 0)
-        store_release(segment->store);
+        store_finish(segment->store);
     else
         store_abandon(segment->store, segment->offset + (at - segment->start), segment->end - at);
     counter_add(error == 0 ? COUNT_seals : COUNT_seal_failures, 1);
@@ -216,6 +219,61 @@ static size_t private_pages(const struct page_run *runs, size_t count)
     for (size_t i = 0; i < count; i++)
         bytes += runs[i].end - runs[i].start;
     return bytes / page_size;
+}
+
+/* Adds a stretch to a rising list, joined to the last one where they touch. */
+static bool add_stretch(struct page_run *list, size_t *length, uintptr_t start, uintptr_t end)
+{
+    if (*length > 0 && list[*length - 1].end >= start) {
+        list[*length - 1].end = max_address(list[*length - 1].end, end);
+        return true;
+    }
+    if (*length == STRETCHES)
+        return false;
+    list[*length].start = start;
+    list[(*length)++].end = end;
+    return true;
+}
+
+/* Views and private runs of the range, merged. */
+static size_t list_stretches(const struct block *block, uintptr_t start, uintptr_t end, const struct page_run *runs,
+                             size_t count, struct page_run *list)
+{
+    const struct extent *extent = extent_from(block, start);
+    size_t length = 0;
+    bool room = true;
+
+    while (room) {
+        uintptr_t view = extent == NULL ? end : max_address(extent_start(extent), start);
+
+        if (count > 0 && runs->start < view) {
+            room = add_stretch(list, &length, runs->start, runs->end);
+            runs++;
+            count--;
+        } else if (view < end) {
+            room = add_stretch(list, &length, view, min_address(extent_end(extent), end));
+            extent = extent_after(extent);
+        } else {
+            break;
+        }
+    }
+    return length;
+}
+
+int seal_whole(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end,
+               const struct page_run *private_runs, size_t count)
+{
+    struct page_run *list = scratch_take();
+    size_t length = list == NULL ? 0 : list_stretches(block, start, end, private_runs, count, list);
+    int error = list == NULL ? -ENOMEM : 0;
+
+    for (size_t i = 0; error == 0 && i < length; i++) {
+        struct seal seal = {block, guard, &list[i], 1};
+
+        error = seal_cluster(&seal);
+    }
+    scratch_give(list);
+    return error;
 }
 
 size_t seal_runs(struct block *block, const struct write_guard *guard, struct page_run *runs, size_t count, int *error)

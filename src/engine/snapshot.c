@@ -8,11 +8,15 @@
 #include "base/log.h"
 #include "engine/drop.h"
 #include "engine/extent.h"
+#include "engine/policy.h"
 #include "engine/seal.h"
+#include "engine/sites.h"
 #include "engine/verify.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
 #include "kernel/status.h"
+#include "kernel/storefile.h"
+#include "kernel/usage.h"
 #include "kernel/write_guard.h"
 
 #include "base/poison.h"
@@ -23,7 +27,10 @@ struct snapshot {
     struct block *from, *to;
     uintptr_t shift; /* target address = source address + shift, modulo the address space */
     const struct write_guard *guard; /* NULL until the process was looked at */
-    bool target_clean; /* the target had no page and no view when we came */
+    unsigned site;
+    bool target_clean;   /* the target had no page and no view when we came */
+    bool target_touched; /* it was in use */
+    bool decided;        /* the policy was asked */
 };
 
 static enum reason reason_of(int error)
@@ -130,6 +137,69 @@ static void copy_runs(struct snapshot *snapshot, const struct page_run *runs, si
     }
 }
 
+static size_t pages_in(const struct page_run *runs, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += runs[i].end - runs[i].start;
+    return bytes / page_size;
+}
+
+/* What became of the source since it was last copied, if that copy was shared. */
+static void measure_source(struct block *from, size_t pages, size_t private_pages)
+{
+    if (from->measured)
+        from->changes = policy_mean(from->changes, (unsigned)(private_pages * SHARE_ONE / pages));
+    from->measured = false;
+}
+
+static bool uses_huge_store(const struct block *from)
+{
+    return from->size >= 4 * HUGE_SIZE && storefile_huge_available();
+}
+
+/* Asked once, when the first window is known: it is nearly always all. */
+static bool worthwhile(struct snapshot *snapshot, size_t pages, size_t private_pages)
+{
+    struct block *from = snapshot->from;
+    struct record record = site_read(snapshot->site);
+    struct facts facts = {
+        .policy = (enum config_policy)config_choice(policy),
+        .pages = pages,
+        .private_pages = private_pages,
+        .target_huge = snapshot->to->huge || usage_huge_always(),
+        .target_touched = snapshot->target_touched,
+        .huge_store = uses_huge_store(from),
+    };
+    bool shares;
+
+    measure_source(from, pages, private_pages);
+    facts.source_changes = from->changes;
+    shares = policy_shares(&facts, &record);
+    site_note(snapshot->site, shares);
+    from->measured = shares;
+    snapshot->decided = true;
+    return shares;
+}
+
+/* Private runs too short to seal are copied; when that has cost as much as sealing everything anew, do that instead. */
+static size_t seal_or_leave(struct snapshot *snapshot, uintptr_t start, uintptr_t end, struct page_run *runs, size_t count,
+                            int *error)
+{
+    struct block *from = snapshot->from;
+    size_t left = seal_runs(from, snapshot->guard, runs, count, error);
+
+    if (left == 0 || *error != 0)
+        return left;
+    from->copied_pages += pages_in(runs, left);
+    if (!policy_consolidates((end - start) / page_size, from->copied_pages, uses_huge_store(from)))
+        return left;
+    *error = seal_whole(from, snapshot->guard, start, end, runs, left);
+    from->copied_pages = 0;
+    return *error == 0 ? 0 : left;
+}
+
 /* One window: what one scan could list. Returns where it ends, or start when it failed. */
 static uintptr_t do_window(struct snapshot *snapshot, uintptr_t start, uintptr_t end, struct page_run *runs, enum reason *why)
 {
@@ -143,11 +213,15 @@ static uintptr_t do_window(struct snapshot *snapshot, uintptr_t start, uintptr_t
         return start;
     }
     count = (size_t)found;
+    if (!snapshot->decided && !worthwhile(snapshot, (walked - start) / page_size, pages_in(runs, count))) {
+        *why = REASON_unlikely;
+        return start;
+    }
     if (count > 0) {
         *why = look_around(snapshot);
         if (*why != REASON_none)
             return start;
-        count = seal_runs(snapshot->from, snapshot->guard, runs, count, &error);
+        count = seal_or_leave(snapshot, start, walked, runs, count, &error);
         if (error != 0) {
             *why = reason_of(error);
             log_debug("seal failed: error %d", -error);
@@ -171,10 +245,12 @@ static enum reason look_at_target(struct snapshot *snapshot, uintptr_t target, s
 
     if (touched < 0)
         return REASON_no_pagemap;
-    if (touched > 0)
-        return look_around(snapshot);
-    snapshot->target_clean = !extent_any(snapshot->to, target, target + size);
-    return REASON_none;
+    snapshot->target_clean = touched == 0 && !extent_any(snapshot->to, target, target + size);
+    if (touched == 0)
+        return REASON_none;
+    target += page_down(size / 2);
+    snapshot->target_touched = pagemap_any(PAGES_PRIVATE, target, target + page_size) > 0;
+    return look_around(snapshot);
 }
 
 static enum reason check(struct snapshot *snapshot, uintptr_t source, uintptr_t target, size_t size)
@@ -186,17 +262,23 @@ static enum reason check(struct snapshot *snapshot, uintptr_t source, uintptr_t 
     return error != 0 ? reason_of(error) : look_at_target(snapshot, target, size);
 }
 
-size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size,
+size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size, unsigned site,
                       enum reason *why)
 {
-    struct snapshot snapshot = {from, to, target - source, NULL, false};
+    struct snapshot snapshot = {.from = from, .to = to, .shift = target - source, .site = site};
     struct page_run *runs = scratch_take();
     uintptr_t end = source + size;
     uintptr_t at = source;
 
     *why = runs == NULL ? REASON_no_store : check(&snapshot, source, target, size);
+    if (*why == REASON_none) {
+        site_fate(from); /* what it was before this seal changes what its pages are */
+        site_fate(to);
+    }
     while (*why == REASON_none && at < end)
         at = do_window(&snapshot, at, end, runs, why);
+    if (at > source)
+        to->made_by = site;
     scratch_give(runs);
     return at - source;
 }

@@ -2,6 +2,7 @@
 #include "engine/store.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "base/arena.h"
 #include "base/lock.h"
@@ -18,6 +19,8 @@
 static struct lock stores_lock = LOCK_INITIALIZER(LOCK_STORES);
 static struct pool stores = POOL_INITIALIZER(struct store);
 static struct store *all;
+static uint64_t unshown;
+static _Atomic uint64_t reserved_bytes;
 static struct store *open_store[STOREFILE_KINDS]; /* for small seals; held */
 
 static void link_store(struct store *store)
@@ -50,7 +53,10 @@ static bool release_locked(struct store *store)
 
 static void close_store(struct store *store)
 {
+    atomic_fetch_sub_explicit(&reserved_bytes, store->used, memory_order_relaxed);
     descriptor_drop(&store->file);
+    if (store->punched != NULL)
+        arena_pages_give(store->punched, (store->punched_pages + 7) / 8);
     pool_give(&stores, store);
 }
 
@@ -104,6 +110,12 @@ static int pick_open(enum storefile_kind kind, size_t size, struct store **out, 
     return 0;
 }
 
+static void count_reserved(struct store *store, size_t size)
+{
+    store->used += size;
+    atomic_fetch_add_explicit(&reserved_bytes, size, memory_order_relaxed);
+}
+
 static int reserve_locked(enum storefile_kind kind, size_t size, struct store **out, uint64_t *offset, struct store **closed)
 {
     int error = size >= OWN_FILE ? new_store(kind, out) : pick_open(kind, size, out, closed);
@@ -115,7 +127,7 @@ static int reserve_locked(enum storefile_kind kind, size_t size, struct store **
        given only inside the length. */
     error = storefile_extend(descriptor_use(&(*out)->file), *offset + size);
     if (error == 0)
-        (*out)->used += size;
+        count_reserved(*out, size);
     else if (release_locked(*out))
         *closed = *out;
     return error;
@@ -128,10 +140,25 @@ int store_reserve(enum storefile_kind kind, size_t size, struct store **store, u
 
     lock_take(&stores_lock);
     error = reserve_locked(kind, size, store, offset, &closed);
+    if (error == 0)
+        (*store)->writers++;
     lock_drop(&stores_lock);
     if (closed != NULL)
         close_store(closed);
     return error;
+}
+
+static void end_write(struct store *store)
+{
+    lock_take(&stores_lock);
+    store->writers--;
+    lock_drop(&stores_lock);
+}
+
+void store_finish(struct store *store)
+{
+    end_write(store);
+    store_release(store);
 }
 
 void store_abandon(struct store *store, uint64_t offset, size_t size)
@@ -140,7 +167,7 @@ void store_abandon(struct store *store, uint64_t offset, size_t size)
 
     if (fd >= 0 && !store->inherited)
         storefile_punch(fd, offset, size);
-    store_release(store);
+    store_finish(store);
 }
 
 int store_use(struct store *store)
@@ -175,15 +202,80 @@ void store_add_view(struct store *store, struct tree_node *by_offset)
 {
     lock_take(&stores_lock);
     store->holds++;
+    store->generation++;
+    store->view_count++;
     tree_insert(&store->views, by_offset);
     lock_drop(&stores_lock);
 }
 
-void store_remove_view(struct store *store, struct tree_node *by_offset)
+void store_remove_view(struct store *store, struct tree_node *by_offset, size_t size)
 {
     lock_take(&stores_lock);
+    store->generation++;
+    store->view_count--;
+    unshown += size;
     tree_remove(&store->views, by_offset);
     lock_drop(&stores_lock);
+}
+
+uint64_t store_bytes(void)
+{
+    return atomic_load_explicit(&reserved_bytes, memory_order_relaxed);
+}
+
+uint64_t store_take_unshown(void)
+{
+    uint64_t bytes;
+
+    lock_take(&stores_lock);
+    bytes = unshown;
+    unshown = 0;
+    lock_drop(&stores_lock);
+    return bytes;
+}
+
+struct store *store_after(struct store *store)
+{
+    struct store *next;
+
+    lock_take(&stores_lock);
+    next = store == NULL ? all : store->next;
+    if (next != NULL)
+        next->holds++;
+    lock_drop(&stores_lock);
+    if (store != NULL)
+        store_release(store);
+    return next;
+}
+
+int store_picture_take(struct store *store, struct store_picture *picture,
+                       void (*visit)(struct tree_node *view, void *context), void *context)
+{
+    int error = -EAGAIN;
+
+    lock_take(&stores_lock);
+    if (!store->inherited && store->writers == 0 && store->view_count <= sizeof picture->views / sizeof *picture->views) {
+        picture->used = store->used;
+        picture->generation = store->generation;
+        picture->count = 0;
+        for (struct tree_node *view = tree_first(&store->views); view != NULL; view = tree_next(view)) {
+            picture->views[picture->count++] = view;
+            visit(view, context);
+        }
+        error = 0;
+    }
+    lock_drop(&stores_lock);
+    return error;
+}
+
+bool store_picture_holds(struct store *store, const struct store_picture *picture)
+{
+    bool same;
+
+    lock_take(&stores_lock);
+    same = !store->inherited && store->writers == 0 && store->generation == picture->generation && store->used == picture->used;
+    lock_drop(&stores_lock);
+    return same;
 }
 
 void store_totals(size_t *count, uint64_t *allocated)

@@ -21,12 +21,20 @@ struct store {
     uint64_t used;  /* next free offset */
     unsigned holds;
     bool inherited;
+    unsigned writers;    /* seals under way: what they wrote is not shown yet */
+    unsigned generation; /* moves with every change of the views */
+    unsigned view_count;
     struct tree views; /* extents by offset */
     struct store *next, *previous;
+    /* reclaim.c's, under its lock: one bit a page that was punched already, for the first punched_pages pages */
+    unsigned char *punched;
+    size_t punched_pages;
 };
 
 /* Room for size bytes in a store of that kind, held; 0 or -errno. Offsets of HUGE stores are multiples of HUGE_SIZE. */
 int store_reserve(enum storefile_kind kind, size_t size, struct store **store, uint64_t *offset);
+/* Ends a seal: all that was reserved is shown now. Drops the hold. */
+void store_finish(struct store *store);
 /* Gives back what a failed seal reserved; drops the hold. */
 void store_abandon(struct store *store, uint64_t offset, size_t size);
 /* The descriptor, or -errno when the program closed it: the store then serves no further copies. */
@@ -36,7 +44,28 @@ void store_hold(struct store *store);
 void store_release(struct store *store);
 
 void store_add_view(struct store *store, struct tree_node *by_offset);   /* holds the store */
-void store_remove_view(struct store *store, struct tree_node *by_offset); /* does not release it */
+void store_remove_view(struct store *store, struct tree_node *by_offset, size_t size); /* does not release it */
+
+/* The store after this one (NULL: the first), held; this one is released. For walks over all stores. */
+struct store *store_after(struct store *store);
+/* Bytes of views that ended since the last call: a hint that stores may have pages that nobody sees. */
+uint64_t store_take_unshown(void);
+
+/* The views of a store at one moment. If it cannot be swept (inherited, being written, more views than fit): -EAGAIN. */
+struct store_picture {
+    uint64_t used;
+    unsigned generation;
+    unsigned count;
+    struct tree_node *views[16]; /* by_offset of the extents; they are only valid while their blocks are locked */
+};
+
+/* visit is called under the stores lock, in which no view can end. */
+int store_picture_take(struct store *store, struct store_picture *picture,
+                       void (*visit)(struct tree_node *view, void *context), void *context);
+/* Bytes reserved in all stores; cheap. */
+uint64_t store_bytes(void);
+/* Whether the picture still holds. */
+bool store_picture_holds(struct store *store, const struct store_picture *picture);
 
 /* Sums over all stores. */
 void store_totals(size_t *count, uint64_t *allocated);

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "shim/hook.h"
 
+#define CALLER __builtin_return_address(0)
 #define BIG(size) UNLIKELY((size) >= hot.min_copy)
 
 /* Our own declarations: <string.h> says nonnull, and then the compiler would drop checks that callers rely on. */
@@ -22,14 +23,14 @@ HOOK wchar_t *__wmemcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size
 HOOK wchar_t *__wmemmove_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
 HOOK wchar_t *__wmempcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
 
-static __attribute__((noinline)) void *copy_big(void *to, const void *from, size_t size)
+static __attribute__((noinline)) void *copy_big(void *to, const void *from, size_t size, const void *caller)
 {
-    return engine_copy(to, from, size) ? to : next.memcpy(to, from, size);
+    return engine_copy(to, from, size, caller) ? to : next.memcpy(to, from, size);
 }
 
-static __attribute__((noinline)) void *move_big(void *to, const void *from, size_t size)
+static __attribute__((noinline)) void *move_big(void *to, const void *from, size_t size, const void *caller)
 {
-    return engine_copy(to, from, size) ? to : next.memmove(to, from, size);
+    return engine_copy(to, from, size, caller) ? to : next.memmove(to, from, size);
 }
 
 static __attribute__((noinline)) void *fill_big(void *to, int value, size_t size)
@@ -39,12 +40,12 @@ static __attribute__((noinline)) void *fill_big(void *to, int value, size_t size
 
 HOOK void *memcpy(void *to, const void *from, size_t size)
 {
-    return BIG(size) ? copy_big(to, from, size) : next.memcpy(to, from, size);
+    return BIG(size) ? copy_big(to, from, size, CALLER) : next.memcpy(to, from, size);
 }
 
 HOOK void *memmove(void *to, const void *from, size_t size)
 {
-    return BIG(size) ? move_big(to, from, size) : next.memmove(to, from, size);
+    return BIG(size) ? move_big(to, from, size, CALLER) : next.memmove(to, from, size);
 }
 
 HOOK void *memset(void *to, int value, size_t size)

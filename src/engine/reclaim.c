@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/reclaim.h"
+
+#include "base/arena.h"
+#include "base/lock.h"
+#include "engine/counters.h"
+#include "engine/extent.h"
+#include "engine/store.h"
+#include "kernel/descriptor.h"
+#include "kernel/pagemap.h"
+#include "kernel/storefile.h"
+#include "kernel/usage.h"
+
+#include "base/poison.h"
+
+/* Stores are looked at in windows of this many pages, one bit each. */
+#define WINDOW 4096
+#define BYTES (WINDOW / 8)
+#define RUNS 64
+
+/* When less than one part in this many of all store bytes can have died, nobody looks. */
+#define WORTH 32
+/* A sweep that finds nothing stops after this time; one that finds something goes on. */
+#define PATIENCE_NS 2000000
+
+static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
+static uint64_t faults_then;    /* when we last looked */
+static uint64_t unshown_so_far; /* since then */
+static unsigned disappointed;   /* sweeps in a row that found nothing: each doubles what the next one waits for */
+
+struct sweep {
+    struct store *store;
+    struct store_picture picture;
+    struct block *held[16];   /* of each view in the picture: the record stays while we look at it */
+    unsigned held_count;
+    struct block *blocks[16]; /* the same without repetition, locked */
+    unsigned block_count;
+    uint64_t deadline;
+    uint64_t freed;
+};
+
+static struct extent *view_of(struct tree_node *view)
+{
+    return tree_entry(view, struct extent, by_offset);
+}
+
+static void hold_block(struct tree_node *view, void *context)
+{
+    struct sweep *sweep = context;
+    struct block *block = view_of(view)->block;
+
+    block_hold(block);
+    sweep->held[sweep->held_count++] = block;
+}
+
+static void set_bits(unsigned char *bits, size_t from, size_t to, bool value)
+{
+    for (size_t i = from; i < to; i++) {
+        unsigned char bit = (unsigned char)(1u << (i & 7));
+
+        bits[i >> 3] = (unsigned char)(value ? bits[i >> 3] | bit : bits[i >> 3] & ~bit);
+    }
+}
+
+static bool bit_set(const unsigned char *bits, size_t i)
+{
+    return (bits[i >> 3] >> (i & 7) & 1) != 0;
+}
+
+/* Pages that this view shows are alive. False: the kernel did not tell. */
+static bool keep_shown(const struct extent *view, uint64_t offset, uint64_t end, unsigned char *dead)
+{
+    uint64_t from = view->by_offset.key > offset ? view->by_offset.key : offset;
+    uint64_t to = view->by_offset.key + view->size < end ? view->by_offset.key + view->size : end;
+    uintptr_t address = extent_start(view) + (uintptr_t)(from - view->by_offset.key);
+    uintptr_t stop = address + (uintptr_t)(to - from);
+    size_t page = (size_t)(from - offset) / page_size;
+
+    if (from >= to)
+        return true;
+    while (address < stop) {
+        struct page_run runs[RUNS];
+        uintptr_t walked;
+        int count = pagemap_runs(PAGES_PRIVATE, address, stop, runs, RUNS, &walked);
+
+        if (count < 0)
+            return false;
+        for (int i = 0; i < count; i++) {
+            set_bits(dead, page, page + (runs[i].start - address) / page_size, false);
+            page += (runs[i].end - address) / page_size;
+            address = runs[i].end;
+        }
+        set_bits(dead, page, page + (walked - address) / page_size, false);
+        page += (walked - address) / page_size;
+        address = walked;
+    }
+    return true;
+}
+
+/* The bits of what was punched before; NULL when there is no memory for them. */
+static unsigned char *punched_bits(struct store *store, uint64_t used)
+{
+    size_t pages = used / page_size;
+
+    if (store->punched == NULL || store->punched_pages < pages) {
+        /* An open store grows up to a bound: room for all of it at once. */
+        size_t room = pages < (64u << 20) / page_size ? (64u << 20) / page_size : pages;
+        unsigned char *bits = arena_pages_take((room + 7) / 8);
+
+        if (bits == NULL)
+            return NULL;
+        store->punched = bits;
+        store->punched_pages = room;
+    }
+    return store->punched;
+}
+
+static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsigned char *dead, size_t pages,
+                       unsigned char *punched)
+{
+    size_t base = offset / page_size;
+    size_t from = 0;
+
+    while (from < pages) {
+        size_t to = from;
+
+        while (to < pages && bit_set(dead, to) && !bit_set(punched, base + to))
+            to++;
+        if (to > from && storefile_punch(fd, offset + from * page_size, (to - from) * page_size) == 0) {
+            set_bits(punched, base + from, base + to, true);
+            sweep->freed += (to - from) * page_size;
+        }
+        from = to + (to == from);
+    }
+}
+
+static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned char *punched)
+{
+    unsigned char dead[BYTES];
+    size_t pages = (sweep->picture.used - offset) / page_size;
+
+    if (pages > WINDOW)
+        pages = WINDOW;
+    set_bits(dead, 0, pages, true);
+    for (unsigned i = 0; i < sweep->picture.count; i++)
+        if (!keep_shown(view_of(sweep->picture.views[i]), offset, offset + pages * page_size, dead))
+            return false;
+    punch_dead(sweep, fd, offset, dead, pages, punched);
+    return true;
+}
+
+static bool knows(const struct sweep *sweep, const struct block *block)
+{
+    for (unsigned i = 0; i < sweep->block_count; i++)
+        if (sweep->blocks[i] == block)
+            return true;
+    return false;
+}
+
+/* The locks of all blocks that show the store. Tried, not waited for: whoever is at work there makes an event of its own. */
+static bool lock_blocks(struct sweep *sweep)
+{
+    for (unsigned i = 0; i < sweep->held_count; i++) {
+        struct block *block = sweep->held[i];
+
+        if (knows(sweep, block))
+            continue;
+        if (!lock_try(&block->lock))
+            return false;
+        sweep->blocks[sweep->block_count++] = block;
+    }
+    return store_picture_holds(sweep->store, &sweep->picture);
+}
+
+static void unlock_blocks(struct sweep *sweep)
+{
+    for (unsigned i = 0; i < sweep->block_count; i++)
+        lock_drop(&sweep->blocks[i]->lock);
+    for (unsigned i = 0; i < sweep->held_count; i++)
+        block_release(sweep->held[i]);
+}
+
+static void sweep_windows(struct sweep *sweep)
+{
+    int fd = store_use(sweep->store);
+    unsigned char *punched = fd < 0 ? NULL : punched_bits(sweep->store, sweep->picture.used);
+
+    if (punched == NULL)
+        return;
+    for (uint64_t offset = 0; offset < sweep->picture.used; offset += (uint64_t)WINDOW * page_size) {
+        if (sweep->freed == 0 && usage_now() > sweep->deadline)
+            break;
+        if (!sweep_window(sweep, fd, offset, punched))
+            break;
+    }
+}
+
+static uint64_t sweep_store(struct store *store, uint64_t deadline)
+{
+    struct sweep sweep;
+
+    sweep.store = store;
+    sweep.block_count = 0;
+    sweep.held_count = 0;
+    sweep.deadline = deadline;
+    sweep.freed = 0;
+    if (store_picture_take(store, &sweep.picture, hold_block, &sweep) != 0)
+        return 0;
+    if (lock_blocks(&sweep))
+        sweep_windows(&sweep);
+    unlock_blocks(&sweep);
+    return sweep.freed;
+}
+
+/* Whether enough can have died since we last looked. */
+static bool is_due(void)
+{
+    uint64_t stored = store_bytes();
+    uint64_t faults = usage_faults();
+    uint64_t possible;
+
+    if (stored == 0)
+        return false;
+    unshown_so_far += store_take_unshown();
+    possible = (faults - faults_then) * page_size + unshown_so_far;
+    if (possible < (stored / WORTH) << disappointed)
+        return false;
+    faults_then = faults;
+    unshown_so_far = 0;
+    return true;
+}
+
+void reclaim_event(void)
+{
+    uint64_t deadline;
+    uint64_t freed = 0;
+
+    if (store_bytes() == 0 || !lock_try(&sweep_lock))
+        return;
+    if (is_due() && descriptor_in_own_process()) {
+        deadline = usage_now() + PATIENCE_NS;
+        for (struct store *store = store_after(NULL); store != NULL; store = store_after(store))
+            freed += sweep_store(store, deadline);
+        disappointed = freed > 0 ? 0 : disappointed < 4 ? disappointed + 1 : 4;
+        counter_add(COUNT_reclaimed_bytes, freed);
+    }
+    lock_drop(&sweep_lock);
+}

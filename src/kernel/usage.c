@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/usage.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "kernel/sys.h"
+
+#include "base/poison.h"
+
+uint64_t usage_faults(void)
+{
+    struct rusage usage;
+
+    return SYS_MUST(SYS_getrusage, RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_minflt : 0;
+}
+
+uint64_t usage_now(void)
+{
+    struct timespec now = {0, 0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+bool usage_huge_always(void)
+{
+    static _Atomic int known; /* 0: not read, 1: no, 2: yes */
+    char text[64];
+
+    if (atomic_load_explicit(&known, memory_order_relaxed) == 0) {
+        bool always = sys_read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text) > 0 &&
+                      strstr(text, "[always]") != NULL;
+
+        atomic_store_explicit(&known, always ? 2 : 1, memory_order_relaxed);
+    }
+    return atomic_load_explicit(&known, memory_order_relaxed) == 2;
+}
