@@ -49,7 +49,8 @@ enum engine_memory_call {
     MEMORY_ZERO,    /* the range reads as zero from now on (MADV_DONTNEED): views in it are dropped */
     MEMORY_FREE,    /* the contents may go (MADV_FREE): views are dropped where that is simple */
     MEMORY_EXCLUDE, /* locked or protected: no copy touches these blocks any more */
-    MEMORY_GONE,    /* unmapped or mapped anew by the program: excluded, and the views there are no longer ours */
+    MEMORY_GONE,    /* unmapped, moved or mapped anew by the program: excluded, and the views there are no longer ours; they may
+                       live on somewhere, so that their stores are never punched */
     MEMORY_ADMIT,   /* readable and writable again */
     MEMORY_HUGE,    /* huge pages wanted */
 };

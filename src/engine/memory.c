@@ -15,14 +15,15 @@
 
 static void forget_views(struct block *block, uintptr_t start, uintptr_t end)
 {
-    while (start < end && extent_any(block, start, end)) {
-        struct extent_spares spares;
+    struct extent_spares spares;
 
-        if (extent_spares_take(&spares) != 0)
-            return;
-        extent_clear(block, start, end, &spares);
-        extent_spares_give(&spares);
-    }
+    for (struct extent *extent = extent_from(block, start); extent != NULL && extent_start(extent) < end;
+         extent = extent_after(extent))
+        store_share(extent->store);
+    if (extent_spares_take(&spares) != 0)
+        return; /* the block is excluded: a record too many does no harm */
+    extent_clear(block, start, end, &spares);
+    extent_spares_give(&spares);
 }
 
 /* Dropping a view maps writable memory; a block that the program protected gets its protection back. */

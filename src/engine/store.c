@@ -295,6 +295,13 @@ void store_totals(size_t *count, uint64_t *allocated)
     lock_drop(&stores_lock);
 }
 
+void store_share(struct store *store)
+{
+    lock_take(&stores_lock);
+    store->inherited = true;
+    lock_drop(&stores_lock);
+}
+
 void store_after_fork(void)
 {
     for (struct store *store = all; store != NULL; store = store->next)

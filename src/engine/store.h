@@ -70,6 +70,8 @@ bool store_picture_holds(struct store *store, const struct store_picture *pictur
 /* Sums over all stores. */
 void store_totals(size_t *count, uint64_t *allocated);
 
+/* Others may show the store from now on, whom we do not know: it is never punched or appended to. */
+void store_share(struct store *store);
 void store_after_fork(void); /* in parent and child: all are inherited from now on */
 
 #endif

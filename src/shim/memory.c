@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The program's memory calls on ranges that may contain blocks: what a call promises must hold although a store lies below. */
+#include <stdarg.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 
@@ -51,18 +52,17 @@ HOOK int madvise(void *start, size_t size, int advice)
     return result;
 }
 
-static void note_protection(void *start, size_t size, int protection)
-{
-    bool usable = (protection & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE);
-
-    if (STARTED)
-        engine_memory_call(start, size, usable ? MEMORY_ADMIT : MEMORY_EXCLUDE);
-}
-
 HOOK int mprotect(void *start, size_t size, int protection)
 {
-    note_protection(start, size, protection);
-    return next.mprotect(start, size, protection);
+    bool usable = (protection & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE);
+    int result;
+
+    if (STARTED && !usable)
+        engine_memory_call(start, size, MEMORY_EXCLUDE);
+    result = next.mprotect(start, size, protection);
+    if (STARTED && usable && result == 0)
+        engine_memory_call(start, size, MEMORY_ADMIT);
+    return result;
 }
 
 HOOK int munmap(void *start, size_t size)
@@ -82,6 +82,23 @@ HOOK void *mmap(void *start, size_t size, int protection, int flags, int descrip
 HOOK void *mmap64(void *start, size_t size, int protection, int flags, int descriptor, off64_t offset)
 {
     return mmap(start, size, protection, flags, descriptor, offset);
+}
+
+HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
+{
+    va_list arguments;
+    void *target = NULL;
+
+    va_start(arguments, flags);
+    if ((flags & MREMAP_FIXED) != 0)
+        target = va_arg(arguments, void *);
+    va_end(arguments);
+    if (STARTED) {
+        engine_memory_call(old, old_size, MEMORY_GONE);
+        if (target != NULL)
+            engine_memory_call(target, size, MEMORY_GONE);
+    }
+    return next.mremap(old, old_size, size, flags, target);
 }
 
 HOOK int mlock(const void *start, size_t size)
