@@ -106,12 +106,12 @@ int config_parse(const struct config_option *option, const char *text, union con
 static void complain(const struct config_option *option, const char *text, int error)
 {
     if (error == -ERANGE)
-        log_error("%s=%s is out of bounds (%zu to %zu bytes); using %s", option->variable, text, option->smallest,
+        log_error("%s=%.200s is out of bounds (%zu to %zu bytes); using %s", option->variable, text, option->smallest,
                   option->largest, option->fallback);
     else if (option->type == CONFIG_CHOICE)
-        log_error("%s=%s is not one of %s; using %s", option->variable, text, option->choices, option->fallback);
+        log_error("%s=%.200s is not one of %s; using %s", option->variable, text, option->choices, option->fallback);
     else
-        log_error("%s=%s is not a size such as 65536, 64K, 1M or 2G; using %s", option->variable, text, option->fallback);
+        log_error("%s=%.200s is not a size such as 65536, 64K, 1M or 2G; using %s", option->variable, text, option->fallback);
 }
 
 void config_read(void)

@@ -104,11 +104,13 @@ void gate_leave(void)
     thread_self.inside = false;
 }
 
-void gate_close(void)
+bool gate_close(void)
 {
     int open = 0;
     int busy;
 
+    if (thread_self.inside)
+        return false;
     while (!atomic_compare_exchange_strong(&closed, &open, 1)) {
         wait_while(&closed, 1);
         open = 0;
@@ -116,6 +118,7 @@ void gate_close(void)
     while ((busy = atomic_load(&active)) != 0)
         wait_while(&active, busy);
     thread_self.owns_gate = true;
+    return true;
 }
 
 void gate_open(void)

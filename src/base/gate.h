@@ -15,8 +15,10 @@ int gate_init(void (*on_orphan)(void)); /* 0 or -errno: without the mark only an
 bool gate_enter(void);
 void gate_leave(void);
 
-void gate_close(void);        /* before fork; returns when the caller is alone */
-void gate_open(void);         /* after fork, in the parent */
+/* Before fork; returns when the caller is alone. A caller that is inside (a signal handler that forks) cannot wait for itself: false,
+   and the child is like one that nobody announced. */
+bool gate_close(void);
+void gate_open(void);          /* after fork, in the parent */
 void gate_open_in_child(void); /* after fork, in the child */
 
 #endif

@@ -132,11 +132,20 @@ static void *bootstrap_memset(void *to, int value, size_t size)
     return to;
 }
 
-#define BOOTSTRAP_REQUIRED(name) bootstrap_##name
-#define BOOTSTRAP_OPTIONAL(name) NULL
+/* The others only bind first: constructors of other libraries run before ours and may call any of them (mimalloc's maps memory). */
+#define DEFINE_REQUIRED(result, name, parameters, arguments)
+#define DEFINE_OPTIONAL(result, name, parameters, arguments) \
+    static result bootstrap_##name parameters \
+    { \
+        next_bind(); \
+        return next.name arguments; \
+    }
+#define NEXT(kind, result, name, parameters, arguments) DEFINE_##kind(result, name, parameters, arguments)
+#include "base/next.def"
+#undef NEXT
 
 struct next next = {
-#define NEXT(kind, result, name, parameters, arguments) .name = BOOTSTRAP_##kind(name),
+#define NEXT(kind, result, name, parameters, arguments) .name = bootstrap_##name,
 #include "base/next.def"
 #undef NEXT
 };
@@ -144,6 +153,7 @@ struct next next = {
 void next_bind(void)
 {
     struct next found;
+    const char *missing = NULL;
 
     if (binding)
         return;
@@ -153,13 +163,15 @@ void next_bind(void)
 #include "base/next.def"
 #undef NEXT
     /* A required symbol that is missing keeps its bootstrap: a memcpy that is slow is better than a program that dies. */
-#define KEEP_REQUIRED(name) if (found.name == NULL) { found.name = next.name; log_error("the C library has no %s", #name); }
+#define KEEP_REQUIRED(name) if (found.name == NULL) { found.name = next.name; missing = #name; }
 #define KEEP_OPTIONAL(name)
 #define NEXT(kind, result, name, parameters, arguments) KEEP_##kind(name)
 #include "base/next.def"
 #undef NEXT
     next = found;
     binding = false;
+    if (missing != NULL)
+        log_error("no other library has %s: a slow one of ours is used", missing);
 }
 
 void bytes_copy(void *to, const void *from, size_t size)

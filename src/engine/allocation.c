@@ -34,7 +34,7 @@ static bool make_anonymous(struct block *block)
 
     lock_take(&block->lock);
     site_fate(block);
-    error = drop_views(block, page_down(block_start(block)), page_up(block_end(block)));
+    error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */
     lock_drop(&block->lock);
     if (error != 0) {
         counter_add(COUNT_blocks_lost, 1);
@@ -47,12 +47,18 @@ bool engine_remove(void *start, void **raw)
 {
     struct entry entry;
     struct block *block;
+    size_t peeked;
     bool removed = false;
 
-    if (!entry_begin_quiet(&entry))
-        return false;
+    if (!entry_begin_quiet(&entry)) {
+        *raw = NULL;
+        return block_peek((uintptr_t)start, &peeked);
+    }
     block = block_find_start((uintptr_t)start);
-    if (block != NULL && block_remove(block)) {
+    if (block != NULL && block->extents_count > 0 && !descriptor_in_own_process()) {
+        removed = true; /* a vfork child: the memory is the parent's as well, and stays */
+        *raw = NULL;
+    } else if (block != NULL && block_remove(block)) {
         removed = true;
         *raw = block->extents_count == 0 || make_anonymous(block) ? block->raw : NULL;
     }
@@ -68,8 +74,11 @@ bool engine_look_up(const void *start, struct engine_block *out)
     struct entry entry;
     struct block *block;
 
-    if (!entry_begin(&entry))
-        return false;
+    if (!entry_begin(&entry)) {
+        out->raw = NULL;
+        out->has_views = true;
+        return block_peek((uintptr_t)start, &out->size);
+    }
     block = block_find_start((uintptr_t)start);
     if (block != NULL) {
         out->raw = block->raw;
@@ -112,6 +121,8 @@ void engine_shrink(const void *start, size_t size)
         /* Memory that is not given back is still right: nobody reads beyond the new size. */
         if (from < end && drop_to_zero(block, from, end) != 0)
             log_debug("shrinking %p kept its pages", (void *)block_start(block));
+        /* The page that the old size ended in may show a store, too; the rest of it is the allocator's. */
+        drop_views(block, from, page_up(block_end(block)));
         block->size = size;
         lock_drop(&block->lock);
         block_release(block);

@@ -23,6 +23,8 @@ static void evict_stale(uintptr_t start, size_t size)
     while ((block = block_find_from(start)) != NULL) {
         bool stale = block_start(block) < start + size && block_remove(block);
 
+        if (stale && block->extents_count > 0)
+            block_hold(block); /* its views are still listed in their stores: the record stays for ever */
         block_release(block);
         if (!stale)
             return;
@@ -63,6 +65,43 @@ static struct block *held(struct tree_node *node)
     if (block != NULL)
         block_hold(block);
     return block;
+}
+
+/* Bounded: a tree that is being turned may have a loop. */
+#define PEEK_STEPS 128
+
+static struct block *peek(uintptr_t address)
+{
+    struct tree_node *node = registry.root;
+    struct tree_node *best = NULL;
+
+    for (int step = 0; node != NULL && step < PEEK_STEPS; step++) {
+        if (node->key <= address)
+            best = node;
+        node = node->key <= address ? node->right : node->left;
+    }
+    return best == NULL ? NULL : entry_of(best);
+}
+
+bool block_peek(uintptr_t start, size_t *size)
+{
+    struct block *block = peek(start);
+
+    if (block == NULL || block_start(block) != start)
+        return false;
+    *size = block->size;
+    return true;
+}
+
+bool block_peek_range(uintptr_t start, size_t size, uintptr_t *found, size_t *found_size)
+{
+    struct block *block = peek(start + size - 1);
+
+    if (block == NULL || block_end(block) <= start)
+        return false;
+    *found = block_start(block);
+    *found_size = block->size;
+    return true;
 }
 
 struct block *block_find(uintptr_t address)

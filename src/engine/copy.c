@@ -207,21 +207,31 @@ static bool zero_used(struct pages pages)
     return true;
 }
 
+/* Under the lock, so that no copy seals pages meanwhile, which would look like holes; and only in memory that is anonymous, for
+   the program may have mapped something over its block. */
+static bool zero_block(struct block *block, struct pages pages)
+{
+    bool zeroed = false;
+
+    lock_take(&block->lock);
+    if (block->live && !block->excluded && !extent_any(block, pages.start, pages.end) && !looks_used(pages) &&
+        verify_range(block, pages.start, pages.end) == 0)
+        zeroed = zero_used(pages);
+    lock_drop(&block->lock);
+    return zeroed;
+}
+
 static bool fill_block(struct block *block, uintptr_t to, int value, size_t size)
 {
     struct pages pages = whole_pages(to, size);
-    bool zeroed;
 
     if (block->extents_count > 0)
         drop_overwritten(block, to, size);
-    if (value != 0 || block->extents_count > 0 || pages.start == pages.end || looks_used(pages))
+    if (value != 0 || pages.start == pages.end || !zero_block(block, pages))
         return false;
-    zeroed = zero_used(pages);
-    if (zeroed) {
-        bytes_fill((void *)to, 0, pages.start - to);
-        bytes_fill((void *)pages.end, 0, to + size - pages.end);
-    }
-    return zeroed;
+    bytes_fill((void *)to, 0, pages.start - to);
+    bytes_fill((void *)pages.end, 0, to + size - pages.end);
+    return true;
 }
 
 bool engine_fill(void *to, int value, size_t size)

@@ -20,9 +20,10 @@ bool engine_fill(void *to, int value, size_t size);
 /* Blocks. add: false when it could not be written down. */
 bool engine_add(void *start, size_t size, void *raw);
 /* Takes a block out for good and makes it anonymous: what the allocator gets back. False: not a block.
-   *raw is NULL when the memory must not be given back (it could not be made anonymous); it is then lost. */
+   *raw is NULL when the memory must not be given back (it could not be made anonymous, or we are in a signal handler inside of us,
+   or in a child that cannot trust what it inherited); it is then lost. */
 bool engine_remove(void *start, void **raw);
-/* The block that starts there. */
+/* The block that starts there. raw is NULL where only its size could be told (see engine_remove). */
 struct engine_block {
     void *raw;
     size_t size;
@@ -54,7 +55,10 @@ enum engine_memory_call {
     MEMORY_ADMIT,   /* readable and writable again */
     MEMORY_HUGE,    /* huge pages wanted */
 };
-void engine_memory_call(const void *start, size_t size, enum engine_memory_call call);
+/* False: nothing could be done (see engine_remove); a range that must read as zero is then for the caller to fill. */
+bool engine_memory_call(const void *start, size_t size, enum engine_memory_call call);
+/* The part of a range that lies in one block, without any lock; false if none was found. For when engine_memory_call says false. */
+bool engine_peek(const void *start, size_t size, void **from, size_t *length);
 /* mlockall(MCL_FUTURE) and its end: nothing is substituted meanwhile. */
 void engine_suspend(bool suspended);
 

@@ -18,10 +18,14 @@ bool entry_begin(struct entry *entry)
 
 bool entry_begin_quiet(struct entry *entry)
 {
-    if (!entry_begin(entry))
+    uint64_t signals = signals_block(); /* first: a handler that jumps away must not find the gate passed */
+
+    if (!entry_begin(entry)) {
+        signals_restore(signals);
         return false;
+    }
     entry->quiet = true;
-    entry->signals = signals_block();
+    entry->signals = signals;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &entry->cancel_state);
     return true;
 }

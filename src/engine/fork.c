@@ -2,6 +2,7 @@
 /* Fork: parent and child share every store, so neither appends to nor punches what exists now; what speaks of the parent's
    memory or descriptors is opened anew in the child. The mappings need nothing: they are all private. */
 #include "base/gate.h"
+#include "base/thread.h"
 #include "engine/counters.h"
 #include "engine/engine.h"
 #include "engine/fork.h"
@@ -28,12 +29,18 @@ void engine_fork_prepare(void)
 
 void engine_fork_parent(void)
 {
+    if (!thread_self.owns_gate) {
+        store_after_fork_later();
+        return;
+    }
     store_after_fork();
     gate_open();
 }
 
 void engine_fork_child(void)
 {
+    if (!thread_self.owns_gate)
+        return;
     fork_adopt();
     gate_open_in_child();
 }

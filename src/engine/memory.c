@@ -65,7 +65,7 @@ static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engi
     }
 }
 
-void engine_memory_call(const void *start, size_t size, enum engine_memory_call call)
+bool engine_memory_call(const void *start, size_t size, enum engine_memory_call call)
 {
     uintptr_t at = (uintptr_t)start;
     uintptr_t end = size > UINTPTR_MAX - at ? UINTPTR_MAX : at + size;
@@ -73,7 +73,7 @@ void engine_memory_call(const void *start, size_t size, enum engine_memory_call 
     struct block *block;
 
     if (!entry_begin_quiet(&entry))
-        return;
+        return false;
     while (at < end && (block = block_find_from(at)) != NULL) {
         uintptr_t stop = block_end(block);
 
@@ -89,4 +89,18 @@ void engine_memory_call(const void *start, size_t size, enum engine_memory_call 
         at = max_address(stop, at + 1);
     }
     entry_end(&entry);
+    return true;
+}
+
+bool engine_peek(const void *start, size_t size, void **from, size_t *length)
+{
+    uintptr_t at = (uintptr_t)start;
+    uintptr_t found = at;
+    size_t block_size;
+
+    if (!block_peek_range(at, size, &found, &block_size))
+        return false;
+    *from = (void *)max_address(at, found);
+    *length = min_address(at + size, found + block_size) - (uintptr_t)*from;
+    return true;
 }

@@ -21,7 +21,20 @@ static struct pool stores = POOL_INITIALIZER(struct store);
 static struct store *all;
 static uint64_t unshown;
 static _Atomic uint64_t reserved_bytes;
+static _Atomic bool forked_inside;
 static struct store *open_store[STOREFILE_KINDS]; /* for small seals; held */
+
+void store_after_fork(void)
+{
+    for (struct store *store = all; store != NULL; store = store->next)
+        store->inherited = true;
+}
+
+static void share_if_forked(void)
+{
+    if (atomic_exchange(&forked_inside, false))
+        store_after_fork();
+}
 
 static void link_store(struct store *store)
 {
@@ -139,6 +152,7 @@ int store_reserve(enum storefile_kind kind, size_t size, struct store **store, u
     int error;
 
     lock_take(&stores_lock);
+    share_if_forked();
     error = reserve_locked(kind, size, store, offset, &closed);
     if (error == 0)
         (*store)->writers++;
@@ -254,6 +268,7 @@ int store_picture_take(struct store *store, struct store_picture *picture,
     int error = -EAGAIN;
 
     lock_take(&stores_lock);
+    share_if_forked();
     if (!store->inherited && store->writers == 0 && store->view_count <= sizeof picture->views / sizeof *picture->views) {
         picture->used = store->used;
         picture->generation = store->generation;
@@ -273,6 +288,7 @@ bool store_picture_holds(struct store *store, const struct store_picture *pictur
     bool same;
 
     lock_take(&stores_lock);
+    share_if_forked();
     same = !store->inherited && store->writers == 0 && store->generation == picture->generation && store->used == picture->used;
     lock_drop(&stores_lock);
     return same;
@@ -302,8 +318,7 @@ void store_share(struct store *store)
     lock_drop(&stores_lock);
 }
 
-void store_after_fork(void)
+void store_after_fork_later(void)
 {
-    for (struct store *store = all; store != NULL; store = store->next)
-        store->inherited = true;
+    atomic_store(&forked_inside, true);
 }

@@ -73,5 +73,7 @@ void store_totals(size_t *count, uint64_t *allocated);
 /* Others may show the store from now on, whom we do not know: it is never punched or appended to. */
 void store_share(struct store *store);
 void store_after_fork(void); /* in parent and child: all are inherited from now on */
+/* The same for a fork inside of us, when locks may be held: carried out before anything is punched or appended. */
+void store_after_fork_later(void);
 
 #endif

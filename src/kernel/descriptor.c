@@ -16,6 +16,7 @@
 
 /* Slots remember numbers, so that a number can move (descriptor_yield) under its holder. */
 #define SLOTS 512
+#define FEW 64
 
 static _Atomic int slots[SLOTS]; /* number + 1; 0: free */
 static _Atomic unsigned used;
@@ -97,12 +98,19 @@ static int move_up(int fd)
     return (int)high;
 }
 
+static int refuse(int fd)
+{
+    SYS_MUST(SYS_close, fd);
+    return -EMFILE;
+}
+
 int descriptor_adopt(struct descriptor *descriptor, int fd)
 {
     struct stat status;
     long error;
 
-    fd = move_up(fd);
+    /* Where descriptors are that scarce the program needs all of them. */
+    fd = descriptor_limit().rlim_cur >= FEW ? move_up(fd) : refuse(fd);
     if (fd < 0)
         return fd;
     error = SYS(SYS_fstat, fd, &status);

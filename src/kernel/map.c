@@ -65,7 +65,11 @@ int map_move(uintptr_t from, uintptr_t to, size_t size)
 {
     long got = SYS(SYS_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
 
-    return got < 0 && got > -4096 ? (int)got : 0;
+    if (got >= 0 || got <= -4096)
+        return 0;
+    if (is_hole(to)) /* before 6.17 the target is unmapped before the move is found to be impossible */
+        map_zero(to, size, false);
+    return (int)got;
 }
 
 int map_protect(uintptr_t start, size_t size, bool readable, bool writable)

@@ -85,8 +85,9 @@ static bool wait_for_run(uintptr_t address)
 
 static void pass_on(int number, siginfo_t *info, void *context)
 {
-    struct sigaction action = program_action;
+    struct sigaction action;
 
+    bytes_copy(&action, &program_action, sizeof action); /* an assignment would be a call of memcpy */
     if ((action.sa_flags & SA_SIGINFO) == 0 && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)) {
         struct sigaction fallback = empty_action();
 
@@ -113,11 +114,13 @@ static void on_fault(int number, siginfo_t *info, void *context)
 static int install(void)
 {
     struct sigaction action = empty_action();
+    struct sigaction now;
 
-    if (installed)
-        return 0;
     if (next.sigaction == NULL)
         return -ENOSYS;
+    /* The program may have replaced it by a way that we do not stand in front of. */
+    if (installed && next.sigaction(SIGSEGV, NULL, &now) == 0 && now.sa_sigaction == on_fault)
+        return 0;
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
     if (next.sigaction(SIGSEGV, &action, &program_action) != 0)
@@ -210,6 +213,12 @@ static void let_go(uintptr_t start)
     SYS_MUST(SYS_futex, &generation, FUTEX_WAKE_PRIVATE, 1 << 30, 0, 0, 0);
 }
 
+static void mprotect_cancel(uintptr_t start, uintptr_t end)
+{
+    SYS_MUST(SYS_mprotect, start, end - start, PROT_READ | PROT_WRITE);
+    let_go(start);
+}
+
 static int mprotect_hold(uintptr_t start, uintptr_t end)
 {
     int error;
@@ -226,19 +235,13 @@ static int mprotect_hold(uintptr_t start, uintptr_t end)
         return error;
     error = (int)SYS(SYS_mprotect, start, end - start, PROT_READ);
     if (error != 0)
-        let_go(start);
+        mprotect_cancel(start, end); /* a range of several mappings may be protected in part */
     return error;
 }
 
 static void mprotect_replaced(uintptr_t start, uintptr_t end)
 {
     (void)end;
-    let_go(start);
-}
-
-static void mprotect_cancel(uintptr_t start, uintptr_t end)
-{
-    SYS_MUST(SYS_mprotect, start, end - start, PROT_READ | PROT_WRITE);
     let_go(start);
 }
 
@@ -251,12 +254,13 @@ bool guard_sigaction(const struct sigaction *act, struct sigaction *old, int *re
     lock_take(&lock);
     ours = installed;
     if (ours) {
-        struct sigaction before = program_action;
+        struct sigaction before;
 
+        bytes_copy(&before, &program_action, sizeof before);
         if (act != NULL)
-            program_action = *act;
+            bytes_copy(&program_action, act, sizeof before);
         if (old != NULL)
-            *old = before;
+            bytes_copy(old, &before, sizeof before);
         *result = 0;
     }
     lock_drop(&lock);

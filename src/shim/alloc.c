@@ -152,6 +152,8 @@ HOOK size_t malloc_usable_size(void *pointer)
         return next_bootstrap_size(pointer);
     if (!engine_look_up(pointer, &block))
         return usable_size_of(pointer);
+    if (block.raw == NULL)
+        return block.size;
     usable = usable_size_of(block.raw) - (size_t)((char *)pointer - (char *)block.raw);
     /* From now on the program may use, and copy, all of it. */
     if (usable > block.size)
@@ -201,7 +203,7 @@ static void *resize_plain(struct block *block, void *old, const struct engine_bl
 /* Pages of the block show stores, which the allocator must not find in memory that it gets back. */
 static void *resize_views(void *old, const struct engine_block *was, size_t size)
 {
-    size_t room = usable_size_of(was->raw) - (size_t)((char *)old - (char *)was->raw);
+    size_t room = was->raw == NULL ? was->size : usable_size_of(was->raw) - (size_t)((char *)old - (char *)was->raw);
     void *start;
 
     if (size <= room) {

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
+#include "base/bytes.h"
 #include "base/page.h"
 #include "engine/engine.h"
 #include "shim/hook.h"
@@ -22,7 +23,7 @@ static void before_advice(void *start, size_t size, int advice)
 {
     switch (advice) {
     case MADV_FREE:
-        engine_memory_call(start, size, MEMORY_FREE);
+        engine_memory_call(start, (size_t)page_up(size), MEMORY_FREE);
         break;
     case MADV_HUGEPAGE:
         engine_memory_call(start, size, MEMORY_HUGE);
@@ -38,6 +39,19 @@ static void before_advice(void *start, size_t size, int advice)
     }
 }
 
+static void zero(char *start, size_t size)
+{
+    void *from;
+    size_t length;
+
+    while (!engine_memory_call(start, size, MEMORY_ZERO) && engine_peek(start, size, &from, &length)) {
+        bytes_fill(from, 0, length);
+        if ((char *)from == start)
+            return;
+        size = (size_t)((char *)from - start); /* the last block first */
+    }
+}
+
 HOOK int madvise(void *start, size_t size, int advice)
 {
     bool ours = STARTED && page_aligned((uintptr_t)start);
@@ -48,7 +62,7 @@ HOOK int madvise(void *start, size_t size, int advice)
     result = next.madvise(start, size, advice);
     /* Only what the kernel agreed to: it refuses locked memory, and then the contents must stay. */
     if (ours && result == 0 && (advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED))
-        engine_memory_call(start, (size_t)page_up(size), MEMORY_ZERO);
+        zero((char *)start, (size_t)page_up(size));
     return result;
 }
 

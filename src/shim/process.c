@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* Forks that are announced: through pthread_atfork for fork(), daemon(), forkpty(), popen() and whatever else libc does with it,
-   and by standing in front of _Fork(). Raw clones are noticed by base/gate.c. */
+/* Forks that are announced: through pthread_atfork for fork(), daemon(), forkpty() and whatever else libc does with it, and by
+   standing in front of _Fork(), clone() and syscall(). What is left, a clone by an instruction of the program's own, is noticed in
+   the child by base/gate.c. */
+#include <linux/sched.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include "base/log.h"
-#include "base/thread.h"
 #include "engine/engine.h"
 #include "shim/hook.h"
+
+#define STARTED (hot.min_copy != SIZE_MAX)
 
 void process_start(void)
 {
     if (pthread_atfork(engine_fork_prepare, engine_fork_parent, engine_fork_child) != 0)
         log_warn("fork handlers could not be registered: children copy plainly");
+}
+
+static void after_fork(long pid)
+{
+    if (pid == 0)
+        engine_fork_child();
+    else
+        engine_fork_parent();
 }
 
 HOOK pid_t _Fork(void);
@@ -21,14 +35,85 @@ HOOK pid_t _Fork(void)
 {
     pid_t pid;
 
-    /* In a signal handler that interrupted us, or before the start, there is nothing to wait for: the child will find out. */
-    if (thread_self.inside || hot.min_copy == SIZE_MAX)
+    if (!STARTED)
         return next._Fork();
     engine_fork_prepare();
     pid = next._Fork();
-    if (pid == 0)
-        engine_fork_child();
-    else
-        engine_fork_parent();
+    after_fork(pid);
     return pid;
+}
+
+struct start {
+    int (*child)(void *);
+    void *argument;
+};
+
+/* In the child, on its own stack; what we were given lies in its copy of the parent's. */
+static int start_child(void *argument)
+{
+    struct start *start = argument;
+
+    engine_fork_child();
+    return start->child(start->argument);
+}
+
+HOOK int clone(int (*child)(void *), void *stack, int flags, void *argument, ...)
+{
+    struct start start = {child, argument};
+    va_list arguments;
+    pid_t *parent;
+    void *tls;
+    pid_t *id;
+    int pid;
+
+    va_start(arguments, argument);
+    parent = va_arg(arguments, pid_t *);
+    tls = va_arg(arguments, void *);
+    id = va_arg(arguments, pid_t *);
+    va_end(arguments);
+    if (!STARTED || (flags & CLONE_VM) != 0 || child == NULL || stack == NULL)
+        return next.clone(child, stack, flags, argument, parent, tls, id);
+    engine_fork_prepare();
+    pid = next.clone(start_child, stack, flags, &start, parent, tls, id);
+    engine_fork_parent();
+    return pid;
+}
+
+/* A system call that copies the process and goes on here. With a stack of its own the child would not come back to us, but then
+   it could not come back to its caller either. */
+static bool forks(long number, long flags, long stack)
+{
+    switch (number) {
+#ifdef SYS_fork
+    case SYS_fork:
+        return true;
+#endif
+    case SYS_clone:
+        return (flags & CLONE_VM) == 0 && stack == 0;
+    case SYS_clone3: {
+        const struct clone_args *arguments = (const struct clone_args *)flags;
+
+        return (arguments->flags & CLONE_VM) == 0 && arguments->stack == 0;
+    }
+    default:
+        return false;
+    }
+}
+
+HOOK long syscall(long number, ...)
+{
+    long a[6];
+    va_list arguments;
+    long result;
+
+    va_start(arguments, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(arguments, long);
+    va_end(arguments);
+    if (!UNLIKELY(STARTED && forks(number, a[0], a[1])))
+        return next.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    engine_fork_prepare();
+    result = next.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    after_fork(result);
+    return result;
 }

@@ -1,1 +1,14 @@
 # Included by the top Makefile.am; paths are from the top.
+check_PROGRAMS += tests/model/model
+tests_model_model_SOURCES = tests/model/model.c tests/model/world.c tests/model/world.h tests/model/oracle.h
+tests_model_model_CFLAGS = $(COWSHIM_WARNINGS) -fno-builtin -fno-tree-loop-distribute-patterns -pthread
+tests_model_model_LDFLAGS = -pthread
+
+dist_check_SCRIPTS += tests/model/model.sh tests/model/soak.sh
+EXTRA_DIST += tests/model/variants
+TESTS += tests/model/model.sh
+
+soak: all $(check_PROGRAMS)
+	@COWSHIM_LIBRARY='$(abs_top_builddir)/src/.libs/libcowshim.so' TOP_BUILDDIR='$(abs_top_builddir)' \
+	    $(srcdir)/tests/model/soak.sh $(MINUTES)
+.PHONY: soak

@@ -50,12 +50,9 @@ static int version_print(void)
 
 static int command_start(const struct command *command, int argc, char **argv)
 {
-    char *title;
+    static char title[40];
 
-    if (asprintf(&title, "cowshim %s", command->name) < 0) {
-        message_error("%s", strerror(errno));
-        return EXIT_USAGE;
-    }
+    snprintf(title, sizeof title, "cowshim %s", command->name);
     argv[0] = title;
     return command->function(argc, argv);
 }

@@ -9,7 +9,7 @@
 
 static bool warnings_hushed;
 
-static void write_line(const char *level, const char *format, va_list arguments)
+static __attribute__((format(printf, 2, 0))) void write_line(const char *level, const char *format, va_list arguments)
 {
     char *text;
 

@@ -12,6 +12,7 @@
 
 #define INDENT 10
 #define WIDTH 80
+#define NAME_SIZE 40
 
 static const char prefix[] = "COWSHIM_";
 
@@ -21,29 +22,26 @@ static const char *value_alone(unsigned index)
     return index == CONFIG_INDEX_stats ? "stderr" : NULL;
 }
 
-static char *option_name(const char *variable)
+static const char *option_name(const char *variable, char name[NAME_SIZE])
 {
-    char *name = strdup(variable + strlen(prefix));
-
-    for (char *c = name; c != NULL && *c != '\0'; c++)
+    snprintf(name, NAME_SIZE, "%s", variable + strlen(prefix));
+    for (char *c = name; *c != '\0'; c++)
         *c = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
     return name;
 }
 
-bool settings_add_options(struct option options[CONFIG_COUNT])
+void settings_add_options(struct option options[CONFIG_COUNT])
 {
+    static char names[CONFIG_COUNT][NAME_SIZE];
     struct config_option table[CONFIG_COUNT];
 
     config_options(table);
     for (unsigned i = 0; i < CONFIG_COUNT; i++) {
-        options[i].name = option_name(table[i].variable);
+        options[i].name = option_name(table[i].variable, names[i]);
         options[i].has_arg = value_alone(i) != NULL ? optional_argument : required_argument;
         options[i].flag = NULL;
         options[i].val = SETTINGS_FIRST + (int)i;
-        if (options[i].name == NULL)
-            return false;
     }
-    return true;
 }
 
 /* As config_parse() reads it. */
@@ -80,18 +78,18 @@ static char *choices_format(const char *choices)
     return text;
 }
 
-static void complain(const struct config_option *option, const char *name, const char *text)
+static void complain(const struct config_option *option, const char *text)
 {
+    char name[NAME_SIZE];
+    char *choices = option->choices != NULL ? choices_format(option->choices) : NULL;
     char low[32], high[32];
-    char *choices;
 
-    if (option->type == CONFIG_SIZE) {
+    option_name(option->variable, name);
+    if (option->type == CONFIG_SIZE)
         message_error("--%s=%s: accepted are sizes from %s to %s, such as 65536, 64K, 1M or 2G", name, text,
                       size_format(option->smallest, low), size_format(option->largest, high));
-        return;
-    }
-    choices = choices_format(option->choices);
-    message_error("--%s=%s: accepted are %s", name, text, choices != NULL ? choices : option->choices);
+    else
+        message_error("--%s=%s: accepted are %s", name, text, choices);
     free(choices);
 }
 
@@ -150,10 +148,7 @@ bool settings_apply(unsigned index, const char *text)
     if (text == NULL)
         text = value_alone(index);
     if (config_parse(&table[index], text, &value) != 0) {
-        char *name = option_name(table[index].variable);
-
-        complain(&table[index], name != NULL ? name : table[index].variable, text);
-        free(name);
+        complain(&table[index], text);
         return false;
     }
     if (index != CONFIG_INDEX_stats)
@@ -213,21 +208,27 @@ static void print_bounds(const struct config_option *option)
         puts(", not set by default");
 }
 
+static const char *value_kind(const struct config_option *option)
+{
+    if (option->type == CONFIG_CHOICE)
+        return option->choices;
+    return option->type == CONFIG_SIZE ? "SIZE" : "TEXT";
+}
+
 void settings_print_help(void)
 {
     struct config_option table[CONFIG_COUNT];
 
     config_options(table);
     for (unsigned i = 0; i < CONFIG_COUNT; i++) {
-        const char *kind = table[i].type == CONFIG_CHOICE ? table[i].choices : table[i].type == CONFIG_SIZE ? "SIZE" : "TEXT";
-        char *name = option_name(table[i].variable);
-        char *title;
+        char name[NAME_SIZE], title[NAME_SIZE + 80];
 
-        if (asprintf(&title, value_alone(i) != NULL ? "%s[=PATH]" : "%s %s", name, kind) >= 0) {
-            settings_print_option(title, table[i].help);
-            print_bounds(&table[i]);
-            free(title);
-        }
-        free(name);
+        option_name(table[i].variable, name);
+        if (value_alone(i) != NULL)
+            snprintf(title, sizeof title, "%s[=PATH]", name);
+        else
+            snprintf(title, sizeof title, "%s %s", name, value_kind(&table[i]));
+        settings_print_option(title, table[i].help);
+        print_bounds(&table[i]);
     }
 }

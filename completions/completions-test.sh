@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# TAP: what the completions offer is what the command's help lists.
+set -u
+
+build=${TOP_BUILDDIR:-$(pwd)}
+source=${TOP_SRCDIR:-$(cd "$(dirname "$0")/.." && pwd)}
+PATH=$build/tools:$PATH
+count=0
+
+is() {
+    count=$((count + 1))
+    if [ "$2" = "$3" ]; then
+        echo "ok $count - $1"
+    else
+        echo "not ok $count - $1"
+        printf '# wanted: %s\n# got:    %s\n' "$3" "$2"
+    fi
+}
+
+skip() {
+    count=$((count + 1))
+    echo "ok $count - $1 # SKIP $2"
+}
+
+# The words that bash would complete the last of, on one line.
+bash_offers() {
+    bash --norc -c '
+        . "$0/completions/bash/cowshim"
+        COMP_WORDS=("$@")
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        _cowshim
+        echo ${COMPREPLY[@]+"${COMPREPLY[@]}"}
+    ' "$source" "$@" 2>/dev/null
+}
+
+options=$(cowshim run --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | tr '\n' ' ')
+options=${options% }
+
+if command -v bash >/dev/null; then
+    is 'bash: commands' "$(bash_offers cowshim r)" 'run'
+    is 'bash: options of run are those of its help' "$(bash_offers cowshim run --)" "$options"
+    is 'bash: values of a choice' "$(bash_offers cowshim run --mode '')" 'auto registered off'
+    is 'bash: values behind =' "$(bash_offers cowshim run --mode = o)" 'off'
+    is 'bash: after an option with its value comes the next option' \
+        "$(bash_offers cowshim run --mode off --mo)" '--mode'
+    is 'bash: an option that stands alone takes no value' "$(bash_offers cowshim run --stats --mo)" '--mode'
+    is 'bash: programs' "$(bash_offers cowshim run -- cowshi)" 'cowshim'
+    is 'bash: what follows the program is not ours' "$(bash_offers cowshim run env --mo)" ''
+else
+    skip 'bash completion' 'bash is not installed'
+fi
+if command -v zsh >/dev/null; then
+    is 'zsh: syntax' "$(zsh -n "$source/completions/zsh/_cowshim" 2>&1)" ''
+else
+    skip 'zsh: syntax' 'zsh is not installed'
+fi
+echo "1..$count"

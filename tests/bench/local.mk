@@ -1,0 +1,22 @@
+# Included by the top Makefile.am; paths are from the top.
+# make bench                              every row, half an hour
+# make bench BENCH_ARGS='--quick'         small arrays: shows that all of it works
+# make bench BENCH_ARGS='--tier memfd --rows first*,unchanged* --json out.json'
+noinst_PROGRAMS += tests/bench/workloads
+tests_bench_workloads_SOURCES = \
+    tests/bench/arrays.c \
+    tests/bench/bench.h \
+    tests/bench/chains.c \
+    tests/bench/copies.c \
+    tests/bench/small.c \
+    tests/bench/workloads.c
+tests_bench_workloads_CFLAGS = $(AM_CFLAGS) -O2
+tests_bench_workloads_LDADD = -lpthread
+
+EXTRA_DIST += \
+    tests/bench/bench.py tests/bench/compare.py tests/bench/curves.py tests/bench/machine.py \
+    tests/bench/numpy_rows.py tests/bench/plot.py tests/bench/rows.py tests/bench/runner.py
+
+.PHONY: bench
+bench: src/libcowshim.la tests/bench/workloads
+	COWSHIM_BUILD='$(abs_top_builddir)' /usr/bin/python3 -B $(srcdir)/tests/bench/bench.py $(BENCH_ARGS)

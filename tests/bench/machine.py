@@ -1,0 +1,48 @@
+"""What a figure depends on besides the code: the machine, the kernel and its settings."""
+
+import datetime
+import os
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def facts():
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": commit(),
+        "machine": f"{processor()}, {os.cpu_count()} CPUs, {_field('/proc/meminfo', 'MemTotal') >> 10} MiB",
+        "kernel": os.uname().release,
+        "thp": chosen("/sys/kernel/mm/transparent_hugepage/enabled"),
+        "shmem_thp": chosen("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
+        "load": os.getloadavg()[0],
+    }
+
+
+def available():
+    return _field("/proc/meminfo", "MemAvailable") * 1024
+
+
+def commit():
+    """Of the sources beside us, with a plus where they differ from it."""
+    said = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty=+"], capture_output=True, text=True)
+    return said.stdout.strip() or "unknown"
+
+
+def processor():
+    with open("/proc/cpuinfo") as lines:
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def chosen(path):
+    try:
+        with open(path) as text:
+            words = text.read().split()
+    except OSError:
+        return "none"
+    return next((word[1:-1] for word in words if word.startswith("[")), "unknown")
+
+
+def _field(path, name):
+    with open(path) as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))

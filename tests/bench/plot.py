@@ -1,0 +1,95 @@
+#!/usr/bin/python3 -B
+"""plot.py FILE.json OUT.svg: draws the curves that `bench.py --curves --json FILE.json` measured, natively and under the shim."""
+
+import json
+import sys
+from xml.sax.saxutils import escape
+
+WIDTH, HEIGHT = 380, 230           # of one panel, inside its axes
+LEFT, TOP, GAP_X, GAP_Y = 70, 66, 90, 84
+COLOURS = {"native": "#b4433a", "shim": "#2364aa"}
+NAMES = {"native": "without cowshim", "shim": "with cowshim"}
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    with open(sys.argv[1]) as text:
+        run = json.load(text)
+    if not run.get("curves"):
+        sys.exit(f"plot: no curves in {sys.argv[1]}; measure them with bench.py --curves")
+    with open(sys.argv[2], "w") as out:
+        out.write(draw(run["curves"], run["facts"]))
+
+
+def draw(curves, facts):
+    width = LEFT + 2 * WIDTH + GAP_X + 30
+    height = TOP + 2 * HEIGHT + GAP_Y + 80
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+             'font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#222">',
+             f'<rect width="{width}" height="{height}" fill="white"/>']
+    parts += [legend(side, LEFT + i * 150) for i, side in enumerate(COLOURS)]
+    for column, curve in enumerate(curves):
+        for row, (what, unit) in enumerate((("memory", "MiB"), ("time", "ms"))):
+            x = LEFT + column * (WIDTH + GAP_X)
+            y = TOP + row * (HEIGHT + GAP_Y)
+            parts.append(panel(curve, what, unit, x, y))
+    said = f"{facts['date']}, {facts['commit']}; {facts['machine']}; Linux {facts['kernel']}, THP {facts['thp']}; stores: {facts['tier']}"
+    parts.append(text(LEFT, height - 14, said, size=10, colour="#777"))
+    return "\n".join(parts) + "\n</svg>\n"
+
+
+def legend(side, x):
+    return f'<rect x="{x}" y="20" width="22" height="4" fill="{COLOURS[side]}"/>' + text(x + 28, 26, NAMES[side], size=13)
+
+
+def panel(curve, what, unit, left, top):
+    points = curve["points"]
+    last = max(point["x"] for point in points) or 1
+    ticks = nice_ticks(max(point[side][what] for point in points for side in COLOURS))
+
+    def place(x, y):
+        return left + x / last * WIDTH, top + HEIGHT - y / ticks[-1] * HEIGHT
+
+    parts = [text(left, top - 12, f"{what}, {unit}: {curve['title']}", size=12, weight="bold")]
+    for tick in ticks:
+        _, y = place(0, tick)
+        parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
+        parts.append(text(left - 8, y + 4, f"{tick:g}", anchor="end"))
+    for point in spread(points, last):
+        x, _ = place(point["x"], 0)
+        parts.append(text(x, top + HEIGHT + 18, f"{point['x']}", anchor="middle"))
+    parts.append(text(left + WIDTH / 2, top + HEIGHT + 36, curve["x"], anchor="middle"))
+    for side, colour in COLOURS.items():
+        places = [place(point["x"], point[side][what]) for point in points]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+    return "\n".join(parts)
+
+
+def spread(points, last):
+    """The points whose labels do not touch."""
+    shown = []
+    for point in points:
+        if not shown or (point["x"] - shown[-1]["x"]) / last > 0.06:
+            shown.append(point)
+    return shown
+
+
+def nice_ticks(highest):
+    step = 10.0 ** (len(str(int(highest))) - 1)
+    while highest / step < 4:
+        step /= 2
+    while highest / step > 8:
+        step *= 2
+    count = int(highest / step) + 1
+    return [step * i for i in range(count + 1)]
+
+
+def text(x, y, words, size=11, anchor="start", weight="normal", colour="#222"):
+    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{colour}">'
+            f'{escape(words)}</text>')
+
+
+main()

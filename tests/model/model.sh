@@ -1,0 +1,67 @@
+#!/bin/sh
+# Runs the model in every variant of tests/model/variants: TAP, one line each. Two at a time.
+# model.sh [VARIANT...]; SEED=n picks the seeds (0: by the clock), FACTOR=n multiplies the operations.
+here=$(cd "$(dirname "$0")" && pwd)
+model=${TOP_BUILDDIR:-.}/tests/model/model
+seed=${SEED:-20260101}
+[ "$seed" = 0 ] && seed=$(date +%s%N)
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+
+find_library() {
+    for directory in /usr/lib/$(uname -m)-linux-gnu /usr/lib64 /usr/lib /usr/local/lib; do
+        [ -e "$directory/$1" ] && echo "$directory/$1" && return
+    done
+}
+
+# number name operations expectation unit threads [environment]
+run_one() {
+    number=$1 name=$2 operations=$(($3 * ${FACTOR:-1})) expect=$4 unit=$5 threads=$6
+    shift 6
+    preload=$COWSHIM_LIBRARY
+    for setting; do
+        case $setting in
+        PRELOAD=*)
+            behind=$(find_library "${setting#PRELOAD=}")
+            if [ -z "$behind" ]; then
+                echo "ok $number - $name # SKIP ${setting#PRELOAD=} is not installed" >"$work/$number.result"
+                return
+            fi
+            preload=$preload:$behind
+            shift
+            ;;
+        esac
+    done
+    if env "$@" COWSHIM_MIN_SIZE="$unit" LD_PRELOAD="$preload" "$model" --seed $((seed + number)) --ops "$operations" --threads "$threads" \
+        --min-size "$unit" --expect "$expect" >"$work/$number.out" 2>&1; then
+        echo "ok $number - $name: $operations operations, $unit, $threads threads, seed $((seed + number))"
+    else
+        sed 's/^[^#]/# &/' "$work/$number.out"
+        echo "not ok $number - $name: $operations operations, $unit, $threads threads, seed $((seed + number)) $*"
+    fi >"$work/$number.result"
+}
+
+grep -v '^#' "$here/variants" >"$work/all"
+if [ $# -gt 0 ]; then
+    for wanted; do grep "^$wanted " "$work/all"; done >"$work/some"
+    mv "$work/some" "$work/all"
+fi
+lines=$(wc -l <"$work/all")
+echo "1..$lines"
+number=0
+while read -r line; do
+    number=$((number + 1))
+    # The variants file is ours: its words are the arguments.
+    # shellcheck disable=SC2086
+    run_one $number $line &
+    [ $((number % 2)) -eq 0 ] && wait
+done <"$work/all"
+wait
+failed=0
+number=0
+while [ $number -lt "$lines" ]; do
+    number=$((number + 1))
+    cat "$work/$number.result"
+    grep -q '^not ok' "$work/$number.result" && failed=1
+done
+exit $failed

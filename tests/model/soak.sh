@@ -1,0 +1,10 @@
+#!/bin/sh
+# soak.sh MINUTES: the model with fresh seeds over all variants until the time is over; stops at the first difference.
+here=$(cd "$(dirname "$0")" && pwd)
+end=$(($(date +%s) + ${1:-10} * 60))
+rounds=0
+while [ "$(date +%s)" -lt $end ]; do
+    SEED=0 "$here/model.sh" || exit 1
+    rounds=$((rounds + 1))
+done
+echo "# $rounds rounds over all variants without a difference"

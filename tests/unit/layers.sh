@@ -1,0 +1,72 @@
+#!/bin/sh
+# The layers of the source: TAP. Needs only the tree; the object files where they are plain ones.
+src=${TOP_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}/src
+objects=${TOP_BUILDDIR:-.}/src
+number=0
+
+# result PROMISE OFFENDERS: passes when nothing offends.
+result() {
+    number=$((number + 1))
+    if [ -z "$2" ]; then
+        echo "ok $number - $1"
+    else
+        echo "not ok $number - $1"
+        echo "$2" | sed 's/^/# /'
+    fi
+}
+
+skip() {
+    number=$((number + 1))
+    echo "ok $number - $1 # SKIP $2"
+}
+
+# Includes of a room that name a room above it. Rooms, lowest first: base kernel engine shim.
+upward() {
+    grep -nE "^ *# *include *\"($2)/" "$src/$1"/*.[ch] "$src/$1"/*.def 2>/dev/null
+}
+
+without_poison() {
+    for file in "$src"/base/*.c "$src"/kernel/*.c "$src"/engine/*.c; do
+        [ "$file" = "$src/base/next.c" ] ||
+            [ "$(grep -E '^ *# *include .*\.h[">]' "$file" | tail -n 1)" = '#include "base/poison.h"' ] || echo "$file"
+    done
+}
+
+# Interposed names that the plain engine calls: only next.c may have them, through its table and not by name.
+forbidden='malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc|pvalloc|malloc_usable_size'
+forbidden="$forbidden|memcpy|memmove|mempcpy|memset|bcopy|bzero|wmemcpy|wmemmove|wmempcpy|__(memcpy|memmove|mempcpy|memset)_chk"
+forbidden="$forbidden|__(wmemcpy|wmemmove|wmempcpy)_chk|madvise|mprotect|munmap|mremap|mlock|mlock2|munlock|mlockall|munlockall"
+forbidden="$forbidden|mmap|mmap64|close|dup2|dup3|close_range|closefrom|sigaction|signal|_Fork"
+
+undefined() {
+    find "$objects/base" "$objects/kernel" "$objects/engine" -name '*.o' -path '*/.libs/*' -exec nm -A --undefined-only {} + |
+        grep -E " U ($forbidden)(@.*)?\$"
+}
+
+long_files() {
+    find "$src" -name '*.[ch]' -exec wc -l {} + | awk '$2 != "total" && $1 > 400'
+}
+
+long_functions() {
+    awk 'FNR == 1 { start = 0 }
+         /^\{/ { start = FNR }
+         /^\}/ { if (start && FNR - start - 1 > 50) print FILENAME ":" start ": " FNR - start - 1 " lines"; start = 0 }' \
+        "$src"/*/*.c
+}
+
+result 'base includes nothing of kernel, engine or shim' "$(upward base 'kernel|engine|shim')"
+result 'kernel includes nothing of engine or shim' "$(upward kernel 'engine|shim')"
+result 'engine includes nothing of shim' "$(upward engine shim)"
+result 'every file below shim ends its includes with base/poison.h' "$(without_poison)"
+if grep -qE 'base.*kernel.*engine.*shim' "$src/README.md"; then published=; else published="$src/README.md names no order"; fi
+result 'the order is published in src/README.md' "$published"
+result 'files have at most 400 lines' "$(long_files)"
+result 'functions have at most 50 lines' "$(long_functions)"
+if ! ls "$objects"/base/.libs/*.o >/dev/null 2>&1; then
+    skip 'the engine refers to no interposed name' 'no object files here'
+elif grep -q '^SANITIZER_FLAGS = .' "${TOP_BUILDDIR:-.}/Makefile" 2>/dev/null; then
+    skip 'the engine refers to no interposed name' 'a sanitizer calls what it likes'
+else
+    result 'the engine refers to no interposed name' "$(undefined)"
+fi
+echo "1..$number"
