@@ -20,6 +20,7 @@ bool engine_add(void *start, size_t size, void *raw)
     struct entry entry;
     bool added;
 
+    engine_wake();
     if (!entry_begin(&entry))
         return false;
     added = block_add((uintptr_t)start, size, raw) != NULL;

@@ -10,6 +10,8 @@
 
 /* After config_read(). Registers nothing with libc; the shim calls the fork functions. */
 void engine_start(void);
+/* Before the first block: learns what this kernel can do. Cheap afterwards. */
+void engine_wake(void);
 
 /* memcpy for size >= COWSHIM_MIN_SIZE. True: it is done, all of it. False: copy plainly; views that the plain copy would
    overwrite whole may have been dropped, which nobody can tell. caller: the place in the program, for the policy. */

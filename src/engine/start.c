@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The start of the engine, and its summary at the end. */
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/gate.h"
@@ -21,18 +23,34 @@
 
 #include "base/poison.h"
 
+/* Most processes never make a large allocation, and pay for no system call of ours. */
 void engine_start(void)
 {
     sys_init();
     descriptor_init();
+    write_guard_init();
+    storefile_init();
+    seal_init();
+}
+
+static void look_at_machine(void)
+{
     gate_init(fork_adopt); /* a failure leaves announced forks, which are nearly all */
     pagemap_init();
     vma_init();
-    write_guard_init();
-    storefile_init();
     extent_init();
-    seal_init();
     log_debug("started: pages by %s, maps %s", pagemap_name(), vma_available() ? "verified" : "not verified");
+}
+
+void engine_wake(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static _Atomic bool awake;
+
+    if (atomic_load_explicit(&awake, memory_order_acquire))
+        return;
+    pthread_once(&once, look_at_machine);
+    atomic_store_explicit(&awake, true, memory_order_release);
 }
 
 struct page_text {
