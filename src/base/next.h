@@ -16,7 +16,8 @@ struct next {
 #undef NEXT
 };
 
-extern struct next next;
+/* Hidden where it is declared, too: the hooks then need no detour to find it. */
+extern struct next next __attribute__((visibility("hidden")));
 
 void next_bind(void);
 

@@ -24,6 +24,7 @@ bool engine_add(void *start, size_t size, void *raw)
     if (!entry_begin(&entry))
         return false;
     added = block_add((uintptr_t)start, size, raw) != NULL;
+    reclaim_event();
     entry_end(&entry);
     return added;
 }
@@ -44,30 +45,54 @@ static bool make_anonymous(struct block *block)
     return error == 0;
 }
 
+static void remove_block(struct block *block, void **raw)
+{
+    /* In a vfork child the views are the parent's as well: they stay, and with them the block. */
+    if (block->extents_count > 0 && !descriptor_in_own_process())
+        *raw = NULL;
+    else if (block_remove(block))
+        *raw = block->extents_count == 0 || make_anonymous(block) ? block->raw : NULL;
+}
+
+/* Whether the block may leave without the long way in: most blocks have no views. */
+static bool has_views(const void *start)
+{
+    struct entry entry;
+    struct block *block;
+    bool has;
+
+    if (!entry_begin(&entry))
+        return true;
+    block = block_find_start((uintptr_t)start);
+    has = block != NULL && block->extents_count > 0;
+    if (block != NULL)
+        block_release(block);
+    entry_end(&entry);
+    return has;
+}
+
 bool engine_remove(void *start, void **raw)
 {
     struct entry entry;
     struct block *block;
-    size_t peeked;
-    bool removed = false;
+    size_t size;
+    bool quiet;
 
-    if (!entry_begin_quiet(&entry)) {
-        *raw = NULL;
-        return block_peek((uintptr_t)start, &peeked);
-    }
+    if (block_count() == 0)
+        return false;
+    quiet = has_views(start);
+    *raw = NULL;
+    if (!(quiet ? entry_begin_quiet : entry_begin)(&entry))
+        return block_peek((uintptr_t)start, &size);
     block = block_find_start((uintptr_t)start);
-    if (block != NULL && block->extents_count > 0 && !descriptor_in_own_process()) {
-        removed = true; /* a vfork child: the memory is the parent's as well, and stays */
-        *raw = NULL;
-    } else if (block != NULL && block_remove(block)) {
-        removed = true;
-        *raw = block->extents_count == 0 || make_anonymous(block) ? block->raw : NULL;
-    }
-    if (block != NULL)
+    if (block != NULL) {
+        remove_block(block, raw);
         block_release(block);
-    reclaim_event();
+    }
+    if (quiet)
+        reclaim_event();
     entry_end(&entry);
-    return removed;
+    return block != NULL;
 }
 
 bool engine_look_up(const void *start, struct engine_block *out)

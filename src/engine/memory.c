@@ -72,6 +72,8 @@ bool engine_memory_call(const void *start, size_t size, enum engine_memory_call 
     struct entry entry;
     struct block *block;
 
+    if (block_count() == 0)
+        return true;
     if (!entry_begin_quiet(&entry))
         return false;
     while (at < end && (block = block_find_from(at)) != NULL) {

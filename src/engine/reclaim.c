@@ -20,12 +20,15 @@
 
 /* When less than one part in this many of all store bytes can have died, nobody looks. */
 #define WORTH 32
-/* A sweep that finds nothing stops after this time; one that finds something goes on. */
+/* Looking at one store stops after this time if it finds nothing, and so does the walk over all stores; what was not reached is
+   looked at first the next time. */
 #define PATIENCE_NS 2000000
+#define PATIENCE_ALL_NS 10000000
 
 static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
 static uint64_t faults_then;    /* when we last looked */
 static uint64_t unshown_so_far; /* since then */
+static bool unfinished;          /* the last walk was cut short */
 static unsigned disappointed;   /* sweeps in a row that found nothing: each doubles what the next one waits for */
 
 struct sweep {
@@ -180,36 +183,44 @@ static void unlock_blocks(struct sweep *sweep)
         block_release(sweep->held[i]);
 }
 
-static void sweep_windows(struct sweep *sweep)
+/* False: cut short. */
+static bool sweep_windows(struct sweep *sweep)
 {
     int fd = store_use(sweep->store);
     unsigned char *punched = fd < 0 ? NULL : punched_bits(sweep->store, sweep->picture.used);
 
     if (punched == NULL)
-        return;
-    for (uint64_t offset = 0; offset < sweep->picture.used; offset += (uint64_t)WINDOW * page_size) {
-        if (sweep->freed == 0 && usage_now() > sweep->deadline)
-            break;
+        return true;
+    for (uint64_t offset = sweep->store->sweep_at; offset < sweep->picture.used; offset += (uint64_t)WINDOW * page_size) {
+        if (sweep->freed == 0 && usage_now() > sweep->deadline) {
+            sweep->store->sweep_at = offset;
+            return false;
+        }
         if (!sweep_window(sweep, fd, offset, punched))
             break;
     }
+    sweep->store->sweep_at = 0;
+    return true;
 }
 
-static uint64_t sweep_store(struct store *store, uint64_t deadline)
+/* False: cut short. *freed grows by the bytes given back. */
+static bool sweep_store(struct store *store, uint64_t *freed)
 {
     struct sweep sweep;
+    bool whole = true;
 
     sweep.store = store;
     sweep.block_count = 0;
     sweep.held_count = 0;
-    sweep.deadline = deadline;
+    sweep.deadline = usage_now() + PATIENCE_NS;
     sweep.freed = 0;
     if (store_picture_take(store, &sweep.picture, hold_block, &sweep) != 0)
-        return 0;
+        return true;
     if (lock_blocks(&sweep))
-        sweep_windows(&sweep);
+        whole = sweep_windows(&sweep);
     unlock_blocks(&sweep);
-    return sweep.freed;
+    *freed += sweep.freed;
+    return whole;
 }
 
 /* Whether enough can have died since we last looked. */
@@ -230,17 +241,33 @@ static bool is_due(void)
     return true;
 }
 
+/* True: all stores were looked at. */
+static bool sweep_all(uint64_t *freed)
+{
+    uint64_t deadline = usage_now() + PATIENCE_ALL_NS;
+    struct store *store = store_after(NULL);
+    bool whole = true;
+
+    while (store != NULL) {
+        whole = sweep_store(store, freed) && whole;
+        if (*freed == 0 && usage_now() > deadline) {
+            store_make_first(store);
+            store_release(store);
+            return false;
+        }
+        store = store_after(store);
+    }
+    return whole;
+}
+
 void reclaim_event(void)
 {
-    uint64_t deadline;
     uint64_t freed = 0;
 
     if (store_bytes() == 0 || !lock_try(&sweep_lock))
         return;
-    if (is_due() && descriptor_in_own_process()) {
-        deadline = usage_now() + PATIENCE_NS;
-        for (struct store *store = store_after(NULL); store != NULL; store = store_after(store))
-            freed += sweep_store(store, deadline);
+    if (unfinished || is_due()) {
+        unfinished = descriptor_in_own_process() && !sweep_all(&freed);
         disappointed = freed > 0 ? 0 : disappointed < 4 ? disappointed + 1 : 4;
         counter_add(COUNT_reclaimed_bytes, freed);
     }

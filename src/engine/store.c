@@ -262,6 +262,14 @@ struct store *store_after(struct store *store)
     return next;
 }
 
+void store_make_first(struct store *store)
+{
+    lock_take(&stores_lock);
+    unlink_store(store);
+    link_store(store);
+    lock_drop(&stores_lock);
+}
+
 int store_picture_take(struct store *store, struct store_picture *picture,
                        void (*visit)(struct tree_node *view, void *context), void *context)
 {

@@ -29,6 +29,7 @@ struct store {
     /* reclaim.c's, under its lock: one bit a page that was punched already, for the first punched_pages pages */
     unsigned char *punched;
     size_t punched_pages;
+    uint64_t sweep_at; /* where the next look begins, if the last one was cut short */
 };
 
 /* Room for size bytes in a store of that kind, held; 0 or -errno. Offsets of HUGE stores are multiples of HUGE_SIZE. */
@@ -48,6 +49,8 @@ void store_remove_view(struct store *store, struct tree_node *by_offset, size_t 
 
 /* The store after this one (NULL: the first), held; this one is released. For walks over all stores. */
 struct store *store_after(struct store *store);
+/* Turns the list so that walks begin with this store. */
+void store_make_first(struct store *store);
 /* Bytes of views that ended since the last call: a hint that stores may have pages that nobody sees. */
 uint64_t store_take_unshown(void);
 

@@ -18,7 +18,10 @@ struct hot {
     uintptr_t page_mask; /* an address with none of these bits may be a block's start */
 };
 
-extern struct hot hot;
+extern struct hot hot __attribute__((visibility("hidden")));
+
+/* Until then, and with COWSHIM_MODE=off, no pointer is a block; those of the bootstrap allocator must still be known. */
+#define BOOTSTRAP_MASK ((uintptr_t)65535)
 
 /* process.c: registers the fork handlers. */
 void process_start(void);

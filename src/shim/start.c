@@ -13,7 +13,7 @@
 #include "engine/engine.h"
 #include "shim/hook.h"
 
-struct hot hot = {SIZE_MAX, SIZE_MAX, 4095};
+struct hot hot = {SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK};
 
 static __attribute__((constructor)) void shim_start(void)
 {
@@ -22,8 +22,8 @@ static __attribute__((constructor)) void shim_start(void)
     next_bind();
     page_init();
     config_read();
-    hot.page_mask = page_size - 1;
     if (config_choice(mode) != MODE_OFF) {
+        hot.page_mask = page_size - 1;
         engine_start();
         process_start();
         /* Last, and in this order: from here on hooks call the engine. */

@@ -1,12 +1,16 @@
 #!/bin/sh
-# Runs the model in every variant of tests/model/variants: TAP, one line each. Two at a time.
+# Runs the model in every variant of tests/model/variants: TAP, one line each, as many at a time as there are processors.
 # model.sh [VARIANT...]; SEED=n picks the seeds (0: by the clock), FACTOR=n multiplies the operations.
 here=$(cd "$(dirname "$0")" && pwd)
 model=${TOP_BUILDDIR:-.}/tests/model/model
 seed=${SEED:-20260101}
 [ "$seed" = 0 ] && seed=$(date +%s%N)
-work=$(mktemp -d) || exit 99
-trap 'rm -rf "$work"' EXIT
+if [ "$1" = --one ]; then
+    work=$2
+else
+    work=$(mktemp -d) || exit 99
+    trap 'rm -rf "$work"' EXIT
+fi
 
 find_library() {
     for directory in /usr/lib/$(uname -m)-linux-gnu /usr/lib64 /usr/lib /usr/local/lib; do
@@ -41,6 +45,12 @@ run_one() {
     fi >"$work/$number.result"
 }
 
+if [ "$1" = --one ]; then
+    # The variants file is ours: its words are the arguments.
+    # shellcheck disable=SC2046
+    run_one "$3" $(sed -n "$3p" "$work/all")
+    exit
+fi
 grep -v '^#' "$here/variants" >"$work/all"
 if [ $# -gt 0 ]; then
     for wanted; do grep "^$wanted " "$work/all"; done >"$work/some"
@@ -48,20 +58,13 @@ if [ $# -gt 0 ]; then
 fi
 lines=$(wc -l <"$work/all")
 echo "1..$lines"
-number=0
-while read -r line; do
-    number=$((number + 1))
-    # The variants file is ours: its words are the arguments.
-    # shellcheck disable=SC2086
-    run_one $number $line &
-    [ $((number % 2)) -eq 0 ] && wait
-done <"$work/all"
-wait
+export SEED="$seed"
+seq "$lines" | xargs -P "$(nproc)" -n 1 "$0" --one "$work"
 failed=0
 number=0
 while [ $number -lt "$lines" ]; do
     number=$((number + 1))
     cat "$work/$number.result"
-    grep -q '^not ok' "$work/$number.result" && failed=1
+    grep -q '^ok' "$work/$number.result" || failed=1
 done
 exit $failed

@@ -725,50 +725,79 @@ static void live_in_child(struct world *world, const struct op *op, bool careful
     _exit(0);
 }
 
+/* In a vfork child our memory and the parent's are one: what is done here is done there. */
+static void live_in_vfork(struct world *world, const struct op *op)
+{
+    uint64_t state = op->seed;
+
+    for (unsigned n = op->x % 5; n > 0; n--) {
+        struct op next = op_random(&state, world->thread);
+
+        if (next.kind >= OP_COPY && next.kind <= OP_SYSCALL && world->slot[next.a].block != NULL)
+            op_run(world, &next);
+    }
+    _exit(0);
+}
+
+/* A fork that nothing stands in front of. */
+static pid_t clone_by_instruction(void)
+{
+#ifdef __x86_64__
+    register long parent __asm__("rdx") = 0;
+    register long child __asm__("r10") = 0;
+    register long tls __asm__("r8") = 0;
+    long result;
+
+    __asm__ volatile("syscall" : "=a"(result) : "a"((long)SYS_clone), "D"((long)SIGCHLD), "S"(0L), "r"(parent), "r"(child), "r"(tls) : "rcx", "r11", "memory");
+    return (pid_t)result;
+#else
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
+static pid_t fork_by(unsigned how)
+{
+    switch (how) {
+    case 2:
+        return _Fork();
+    case 3:
+        return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    case 4:
+        return clone_by_instruction();
+    default:
+        return fork();
+    }
+}
+
+#define VFORK 5
+
 static void run_fork(struct world *world, const struct op *op)
 {
     int i = (int)(op->y % 4);
-    volatile unsigned how = op->how % 5; /* volatile: kept over vfork */
+    volatile unsigned how = op->how % 6; /* volatile: kept over vfork */
     pid_t pid;
 
     if (world->depth >= 2)
         return;
+    if (world->careful && how < 2)
+        how += 2; /* fork() takes the allocator's locks */
     reap(world, i);
-    switch (how) {
-    case 2:
-        pid = _Fork();
-        break;
-    case 3:
-        pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-        break;
-    case 4:
-        pid = vfork();
-        break;
-    default:
-        pid = fork();
-        break;
-    }
+    pid = how == VFORK ? vfork() : fork_by(how);
     if (pid < 0)
         fail(world, "fork %u: %s", how, strerror(errno));
-    if (pid == 0 && how == 4) { /* our memory and the parent's are one: what is done here is done there */
-        struct slot *to = &world->slot[op->a];
-        struct slot *from = &world->slot[op->b % SLOTS];
-
-        if (to->block != NULL && from->block != NULL && to != from)
-            run_copy(world, to, from, op);
-        _exit(0);
-    }
+    if (pid == 0 && how == VFORK)
+        live_in_vfork(world, op);
     if (pid == 0)
         live_in_child(world, op, limits.threads > 1 && how >= 2);
     world->children[i] = pid;
-    if (how == 4)
+    if (how == VFORK)
         reap(world, i);
 }
 
-/* What needs locks that another thread may have held when a raw clone was made. */
+/* What needs locks of the program's allocator, which another thread may have held when a raw clone was made. */
 static bool needs_locks(unsigned kind)
 {
-    return kind == OP_MADVISE || kind == OP_ALLOC || kind == OP_FREE || kind == OP_REALLOC || kind == OP_USABLE || kind == OP_FORK;
+    return kind == OP_ALLOC || kind == OP_FREE || kind == OP_REALLOC;
 }
 
 void op_run(struct world *world, const struct op *op)

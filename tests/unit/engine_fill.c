@@ -109,7 +109,7 @@ static void *copy_for_ever(void *argument)
     while (!race->stop) {
         while (!race->go && !race->stop)
             sched_yield();
-        engine_copy(race->target, race->source, race->size);
+        engine_copy(race->target, race->source, race->size, NULL);
         race->go = false;
     }
     return NULL;

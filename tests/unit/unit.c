@@ -27,6 +27,7 @@ void unit_start_base(const char *internal)
     snprintf(words, sizeof words, "%s%s", internal == NULL ? "" : internal, ALWAYS);
     setenv("COWSHIM_INTERNAL", words, 1);
     setenv("COWSHIM_MIN_SIZE", "64K", 0);
+    setenv("COWSHIM_POLICY", "memory", 0);
     next_bind();
     page_init();
     config_read();
@@ -36,6 +37,7 @@ void unit_start(const char *internal)
 {
     unit_start_base(internal);
     engine_start();
+    engine_wake();
 }
 
 char *unit_map(size_t size)
@@ -97,7 +99,12 @@ bool unit_all(const char *start, size_t size, int value)
 
 bool unit_copy(void *to, const void *from, size_t size)
 {
-    if (engine_copy(to, from, size))
+    return unit_copy_by(to, from, size, (const void *)(uintptr_t)0x1000);
+}
+
+bool unit_copy_by(void *to, const void *from, size_t size, const void *caller)
+{
+    if (engine_copy(to, from, size, caller))
         return true;
     memcpy(to, from, size);
     return false;

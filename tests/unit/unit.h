@@ -82,7 +82,8 @@ void unit_skip(const char *format, ...) __attribute__((noreturn, format(printf, 
 #define CHECK_AT(condition, where) \
     do { if (!(condition)) UNIT_FAIL("%s at %s = %lld", #condition, #where, (long long)(where)); } while (0)
 
-/* The start-up order of the shim, with these switches (COWSHIM_INTERNAL; NULL: none). COWSHIM_MIN_SIZE is two pages. */
+/* The start-up order of the shim, with these switches (COWSHIM_INTERNAL; NULL: none). COWSHIM_MIN_SIZE is 64K and
+   COWSHIM_POLICY is memory, so that what is shared depends on nothing that happened before; a test may set both first. */
 void unit_start(const char *internal);
 /* Only what base/ and kernel/ need: next symbols, page size, configuration. */
 void unit_start_base(const char *internal);
@@ -100,6 +101,8 @@ bool unit_all(const char *start, size_t size, int value);
 
 /* engine_copy, and memcpy where it declines; true: the engine did it. */
 bool unit_copy(void *to, const void *from, size_t size);
+/* The same from another place in the program. */
+bool unit_copy_by(void *to, const void *from, size_t size, const void *caller);
 
 /* What the calls between say on descriptor 2. */
 void unit_capture_begin(void);

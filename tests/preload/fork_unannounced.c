@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* A child that a clone instruction of the program's own made (no hook sees it):
+   1. keeps its bytes when the parent overwrites the original and the copy, and works on;
+   2. can fork again although another thread was in the middle of a copy when it was made. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SMALL ((size_t)8 << 20)
+#define LARGE ((size_t)64 << 20)
+#define STEP ((size_t)4096)
+
+static _Atomic int stop;
+
+#ifdef __x86_64__
+static pid_t clone_by_instruction(void)
+{
+    register long child __asm__("r10") = 0;
+    register long tls __asm__("r8") = 0;
+    long result;
+
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"((long)SYS_clone), "D"((long)SIGCHLD), "S"(0L), "d"(0L), "r"(child), "r"(tls)
+                     : "rcx", "r11", "memory");
+    return (pid_t)result;
+}
+#else
+static pid_t clone_by_instruction(void)
+{
+    puts("no clone instruction written for this machine");
+    exit(77);
+}
+#endif
+
+static void touch(volatile unsigned char *block, size_t size, unsigned char value)
+{
+    for (size_t i = 0; i < size; i += STEP)
+        block[i] = value;
+}
+
+/* Copies of other memory: events in which the shim looks for dead pages. */
+static void work_on(void)
+{
+    void *from = malloc(SMALL);
+    void *to = malloc(SMALL);
+
+    memset(from, 1, SMALL);
+    memcpy(to, from, SMALL);
+    free(from);
+    free(to);
+}
+
+static int child_keeps_its_bytes(void)
+{
+    volatile unsigned char *original = malloc(SMALL);
+    volatile unsigned char *copy = malloc(SMALL);
+    int go[2], status;
+    pid_t pid;
+
+    memset((void *)original, 1, SMALL);
+    memcpy((void *)copy, (const void *)original, SMALL);
+    if (pipe(go) != 0)
+        return 1;
+    pid = clone_by_instruction();
+    if (pid == 0) {
+        size_t wrong = 0;
+        char byte;
+
+        if (read(go[0], &byte, 1) != 1)
+            _exit(2);
+        for (size_t i = 0; i < SMALL; i += STEP)
+            wrong += original[i] != 1 || copy[i] != 1;
+        if (wrong != 0)
+            dprintf(1, "%zu of %zu pages of the child changed; the first byte is %d\n", wrong, SMALL / STEP, original[0]);
+        _exit(wrong != 0);
+    }
+    for (int round = 0; round < 3; round++) {
+        touch(original, SMALL, 2);
+        touch(copy, SMALL, 3);
+        work_on();
+    }
+    if (write(go[1], "", 1) != 1 || waitpid(pid, &status, 0) != pid)
+        return 1;
+    return status != 0;
+}
+
+static void *copy_on(void *unused)
+{
+    unsigned char *from = malloc(LARGE);
+    unsigned char *to = malloc(LARGE);
+
+    while (!stop) {
+        touch(from, LARGE, 1);
+        memcpy(to, from, LARGE);
+    }
+    free(from);
+    free(to);
+    return unused;
+}
+
+static int child_can_fork(void)
+{
+    int failed = 0;
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, copy_on, NULL);
+    for (int i = 0; i < 60 && failed == 0; i++) {
+        int status;
+        pid_t pid;
+
+        usleep(3000);
+        pid = clone_by_instruction();
+        if (pid == 0) {
+            pid_t inner;
+
+            alarm(5);
+            inner = _Fork();
+            if (inner == 0)
+                _exit(0);
+            _exit(waitpid(inner, &status, 0) != inner || status != 0);
+        }
+        failed = waitpid(pid, &status, 0) != pid || status != 0;
+        if (failed)
+            printf("child %d ended with status 0x%x%s\n", i, (unsigned)status, status == SIGALRM ? ": it hung in _Fork()" : "");
+    }
+    stop = 1;
+    pthread_join(thread, NULL);
+    return failed;
+}
+
+int main(void)
+{
+    int failed = child_keeps_its_bytes();
+
+    return child_can_fork() | failed;
+}
