@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/drop.h"
 
+#include <errno.h>
+
+#include "base/bytes.h"
 #include "engine/counters.h"
 #include "engine/extent.h"
 #include "kernel/map.h"
+#include "kernel/status.h"
+#include "kernel/write_guard.h"
 
 #include "base/poison.h"
 
@@ -66,6 +71,65 @@ int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end)
             error = drop_one(block, start, stop);
             start = stop;
         }
+    }
+    return error;
+}
+
+/* The unit in which writers are held off and memory is used twice. */
+#define PIECE ((size_t)1 << 20)
+
+static int copy_piece(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end,
+                      struct extent_spares *spares)
+{
+    uintptr_t temporary;
+    int error = map_temporary(end - start, &temporary);
+
+    if (error != 0)
+        return error;
+    error = guard->hold(start, end);
+    if (error == 0) {
+        bytes_copy((void *)temporary, (const void *)start, end - start);
+        error = map_replace(temporary, start, end - start);
+        if (error == 0) {
+            guard->replaced(start, end);
+            extent_clear(block, start, end, spares);
+            return 0;
+        }
+        guard->cancel(start, end);
+    }
+    map_end_temporary(temporary, end - start);
+    return error;
+}
+
+static int unshare_piece(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end)
+{
+    struct extent_spares spares;
+    int error = extent_spares_take(&spares);
+
+    if (error == 0)
+        error = copy_piece(block, guard, start, end, &spares);
+    extent_spares_give(&spares);
+    return error;
+}
+
+int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
+{
+    const struct write_guard *guard = NULL;
+    struct status status;
+    int error = 0;
+
+    while (error == 0) {
+        const struct extent *extent = extent_from(block, start);
+        uintptr_t stop;
+
+        if (extent == NULL || extent_start(extent) >= end)
+            break;
+        if (guard == NULL && (status_read(&status) != 0 || (guard = write_guard_pick(status.threads)) == NULL))
+            return -EDEADLK;
+        start = max_address(extent_start(extent), start);
+        stop = min_address(min_address(extent_end(extent), end), start + PIECE);
+        error = unshare_piece(block, guard, start, stop);
+        start = stop;
     }
     return error;
 }

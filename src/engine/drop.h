@@ -11,4 +11,8 @@ int drop_views(struct block *block, uintptr_t start, uintptr_t end);
 /* The whole range reads as zero. 0 or -errno, then the contents are unspecified. */
 int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end);
 
+/* Every view in the range becomes private memory with the same contents, and no store shows through any more. Writers of other
+   threads lose nothing. 0 or -errno, then some views may be left, with their contents. */
+int drop_sharing(struct block *block, uintptr_t start, uintptr_t end);
+
 #endif

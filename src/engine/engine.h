@@ -54,6 +54,8 @@ enum engine_memory_call {
     MEMORY_EXCLUDE, /* locked or protected: no copy touches these blocks any more */
     MEMORY_GONE,    /* unmapped, moved or mapped anew by the program: excluded, and the views there are no longer ours; they may
                        live on somewhere, so that their stores are never punched */
+    MEMORY_KEEP,    /* marked as the program's own business (secret, not for children or core dumps): excluded, and its contents
+                       leave the stores as far as this block is concerned */
     MEMORY_ADMIT,   /* readable and writable again */
     MEMORY_HUGE,    /* huge pages wanted */
 };

@@ -55,6 +55,11 @@ static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engi
         block->excluded = true;
         forget_views(block, page_down(start), page_up(end));
         break;
+    case MEMORY_KEEP:
+        block->excluded = true;
+        if (drop_sharing(block, page_up(start), page_up(end)) != 0)
+            log_info("%p: some pages of a marked range stay in a store", (void *)start);
+        break;
     case MEMORY_ADMIT:
         if (start <= page_up(block_start(block)) && end >= page_down(block_end(block)))
             block->excluded = false;

@@ -72,6 +72,28 @@ int map_move(uintptr_t from, uintptr_t to, size_t size)
     return (int)got;
 }
 
+int map_temporary(size_t size, uintptr_t *start)
+{
+    long got = SYS(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (got < 0 && got > -4096)
+        return (int)got;
+    *start = (uintptr_t)got;
+    return 0;
+}
+
+void map_end_temporary(uintptr_t start, size_t size)
+{
+    SYS_MUST(SYS_munmap, start, size);
+}
+
+int map_replace(uintptr_t temporary, uintptr_t target, size_t size)
+{
+    long got = SYS(SYS_mremap, temporary, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+
+    return got < 0 && got > -4096 ? (int)got : 0;
+}
+
 int map_protect(uintptr_t start, size_t size, bool readable, bool writable)
 {
     return (int)SYS(SYS_mprotect, start, size, (readable ? PROT_READ : 0) | (writable ? PROT_WRITE : 0));

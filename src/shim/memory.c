@@ -32,7 +32,7 @@ static void before_advice(void *start, size_t size, int advice)
     case MADV_DONTDUMP:
     case MADV_WIPEONFORK:
     case MADV_MERGEABLE:
-        engine_memory_call(start, size, MEMORY_EXCLUDE);
+        engine_memory_call(start, (size_t)page_up(size), MEMORY_KEEP);
         break;
     default:
         break;
@@ -118,14 +118,14 @@ HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
 HOOK int mlock(const void *start, size_t size)
 {
     if (STARTED)
-        engine_memory_call(start, size, MEMORY_EXCLUDE);
+        engine_memory_call(start, size, MEMORY_KEEP);
     return next.mlock(start, size);
 }
 
 HOOK int mlock2(const void *start, size_t size, unsigned flags)
 {
     if (STARTED)
-        engine_memory_call(start, size, MEMORY_EXCLUDE);
+        engine_memory_call(start, size, MEMORY_KEEP);
     return next.mlock2(start, size, flags);
 }
 

@@ -2,18 +2,45 @@
 /* The whole start-up order. Before it, all hooks pass straight on: next.c binds itself at the first call. */
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/page.h"
 #include "engine/engine.h"
+#include "kernel/coredump.h"
 #include "shim/hook.h"
 
 struct hot hot = {SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK};
+
+/* Whether COWSHIM_PROGRAMS lets us work in this program. */
+static bool program_wanted(const char *patterns)
+{
+    char pattern[256];
+
+    if (*patterns == '\0')
+        return true;
+    while (*patterns != '\0') {
+        size_t length = strcspn(patterns, ",");
+
+        if (length < sizeof pattern) {
+            bytes_copy(pattern, patterns, length);
+            pattern[length] = '\0';
+            if (fnmatch(pattern, program_invocation_short_name, 0) == 0)
+                return true;
+        } else {
+            log_error("COWSHIM_PROGRAMS=%.32s... has a name of more than 255 characters; it is ignored", patterns);
+        }
+        patterns += length;
+        patterns += *patterns == ',';
+    }
+    return false;
+}
 
 static __attribute__((constructor)) void shim_start(void)
 {
@@ -22,10 +49,14 @@ static __attribute__((constructor)) void shim_start(void)
     next_bind();
     page_init();
     config_read();
+    if (!program_wanted(config_text(programs)))
+        config_choice(mode) = MODE_OFF;
     if (config_choice(mode) != MODE_OFF) {
         hot.page_mask = page_size - 1;
         engine_start();
         process_start();
+        if (config_choice(coredump) == 1)
+            coredump_include_files();
         /* Last, and in this order: from here on hooks call the engine. */
         hot.min_copy = config_size(min_size);
         if (config_choice(mode) == MODE_AUTO)

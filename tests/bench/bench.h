@@ -50,7 +50,7 @@ bool option_is(const char *key, const char *word);
 
 double clock_ms(void); /* without the time spent at marks */
 void mark(const char *name);
-void result_time(const char *name, double value); /* milliseconds, or nanoseconds where the name says so */
+void result_time(const char *name, double value); /* milliseconds, unless the name says otherwise */
 void fail(const char *words) __attribute__((noreturn));
 
 /* One function each; the table in workloads.c names them. */

@@ -9,6 +9,7 @@ import argparse
 import fnmatch
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import curves
 import machine
 import rows as table
 import runner
+import host  # beside memory.py: runner has put that folder on the path
 
 PROGRAM = os.environ.get("COWSHIM_WORKLOADS", os.path.join(runner.stepped.BUILD, "tests", "bench", "workloads"))
 
@@ -26,9 +28,10 @@ def main():
     os.environ.pop("LD_PRELOAD", None)
     if options.tier == "memfd":
         os.environ["COWSHIM_HUGE"] = "off"
-    for path in runner.stepped.LIBRARY, PROGRAM:
+    for path in runner.stepped.LIBRARY, runner.EMPTY, PROGRAM:
         if not os.path.exists(path):
             sys.exit(f"bench: no {path}; run `make bench`, or set COWSHIM_BUILD to the build directory")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: terminated"))  # so that what was paused is restored
     with tempfile.TemporaryDirectory() as scratch:
         table.write_build_job(scratch, 10 if options.quick else 50)
         chosen = choose(table.all_rows(PROGRAM, scratch, options.quick), options)
@@ -36,17 +39,21 @@ def main():
             for row in chosen:
                 print(f"{row.name:24} {row.checks[0].title}")
             return
-        facts = dict(machine.facts(), quick=options.quick, tier=tier_in_use(options))
-        print("\n".join(f"{name:10} {value}" for name, value in facts.items()), flush=True)
-        if options.curves:
-            found = {"facts": facts, "rows": [], "curves": curves.measure(PROGRAM, options.quick)}
-        else:
-            found = {"facts": facts, "rows": [measure(row, options, facts["tier"]) for row in chosen]}
+        with host.memory_stays() as note:
+            found = measure_all(chosen, options, note)
     if options.json:
         with open(options.json, "w") as out:
             json.dump(found, out, indent=1)
             out.write("\n")
     summarize(found["rows"])
+
+
+def measure_all(chosen, options, note):
+    facts = dict(machine.facts(), quick=options.quick, tier=tier_in_use(options), memory=note or machine.memory_kept())
+    print("\n".join(f"{name:10} {value}" for name, value in facts.items()), flush=True)
+    if options.curves:
+        return {"facts": facts, "rows": [], "curves": curves.measure(PROGRAM, options.quick)}
+    return {"facts": facts, "rows": [measure(row, options, facts["tier"]) for row in chosen]}
 
 
 def parse():
@@ -71,7 +78,7 @@ def choose(rows, options):
 
 def tier_in_use(options):
     """The kind of store that a large first copy really gets here; "none" if it is not substituted."""
-    stores = runner.run([PROGRAM, "first", f"size={16 << 20}"], shim=True).stores
+    stores = runner.run([PROGRAM, "first", f"size={16 << 20}"], "shim").stores
     found = "huge" if "huge" in stores else "memfd" if stores else "none"
     if found != options.tier:
         print(f"bench: asked for the tier {options.tier}, but the stores here are: {found}", file=sys.stderr)
@@ -86,12 +93,13 @@ def measure(row, options, tier):
         return {"name": row.name, "skipped": "memory"}
     repeat = options.repeat or (2 if options.quick else row.repeat)
     warm = 0 if options.quick else row.warm
-    sides = {"native": [], "shim": []}
+    commands = {"native": row.native, "shim": row.shim, "empty": row.shim if row.empty else None}
+    sides = {side: [] for side in commands}
     try:
         for i in range(warm + repeat):
-            for side, command in ("native", row.native), ("shim", row.shim):
+            for side, command in commands.items():
                 if command is not None:
-                    done = runner.run(command, side == "shim")
+                    done = runner.run(command, side)
                     sides[side] += [done] if i >= warm else []
         agree(sides)
     except runner.Failed as error:
@@ -100,7 +108,7 @@ def measure(row, options, tier):
     checks = [judge(check, sides, tier) for check in row.checks]
     print(f"{row.name}  (median of {repeat})")
     for check in checks:
-        print("  " + line_of(check), flush=True)
+        print("\n".join("  " + line for line in lines_of(check)), flush=True)
     return {"name": row.name, "group": row.group, "repeat": repeat, "checks": checks}
 
 
@@ -112,15 +120,21 @@ def agree(sides):
 
 
 def judge(check, sides, tier):
-    native, shim = ([check.figure(run) for run in sides[side]] for side in ("native", "shim"))
+    native, shim, empty = ([check.figure(run) for run in sides[side]] for side in ("native", "shim", "empty"))
     bar = check.bar.get(tier) if isinstance(check.bar, dict) else check.bar
     judged = {"title": check.title, "unit": check.unit, "kind": check.kind, "bar": bar,
               "native": statistics.median(native) if native else None, "shim": statistics.median(shim),
               "all_native": native, "all_shim": shim, "ratio": None, "verdict": ""}
     if native and judged["native"]:
         judged["ratio"] = judged["shim"] / judged["native"]
+    if empty:
+        judged["empty"] = statistics.median(empty)
+        judged["ratio_to_empty"] = judged["shim"] / judged["empty"]
     if bar is not None and check.kind != "shown":
         judged["verdict"] = "OK" if compared(judged) <= bar else "SHORT"
+    reason = check.reason.get(tier, "") if isinstance(check.reason, dict) else check.reason
+    if judged["verdict"] == "SHORT" and reason:
+        judged["reason"] = reason
     return judged
 
 
@@ -128,6 +142,16 @@ def compared(judged):
     if judged["kind"] == "ratio":
         return judged["ratio"]
     return judged["shim"] - (judged["native"] if judged["kind"] == "more" else 0)
+
+
+def lines_of(check):
+    lines = [line_of(check)]
+    if "empty" in check:
+        lines.append(f"    an empty library preloaded: {number(check['empty'])} {check['unit']}; "
+                     f"we against that: {number(check['ratio_to_empty'])}")
+    if "reason" in check:
+        lines.append("    " + check["reason"])
+    return lines
 
 
 def line_of(check):
@@ -152,7 +176,9 @@ def summarize(measured):
     short = [(name, check) for name, check in checks if check["verdict"] == "SHORT"]
     print(f"\n{sum(check['verdict'] == 'OK' for _, check in checks)} bars met, {len(short)} short")
     for name, check in short:
-        print(f"  SHORT {name:22} {line_of(check).lstrip()}")
+        first, *more = lines_of(check)
+        print(f"  SHORT {name:22} {first.lstrip()}")
+        print("".join(f"        {line}\n" for line in more), end="")
     failed = [row["name"] for row in measured if "failed" in row]
     if failed:
         sys.exit(f"bench: failed: {', '.join(failed)}")

@@ -169,6 +169,7 @@ void workload_many(void)
         array_write_page(&copies[i], i % source.pages, STAMP_CHANGED + i);
     }
     result_time("copy_us", (clock_ms() - start) * 1e3 / count);
+    result_time("copies", count);
     mark("end");
     array_check(&source, STAMP_SOURCE);
     for (unsigned i = 0; i < count; i++)

@@ -25,7 +25,7 @@ def point(program, x, size, copies, percent, repeat=3):
     runs = {"native": [], "shim": []}
     for _ in range(repeat):
         for side, done in runs.items():
-            done.append(runner.run(command, side == "shim"))
+            done.append(runner.run(command, side))
     found = {"x": x, "size": size // MIB}
     for side, done in runs.items():
         found[side] = {"memory": statistics.median((run.marks[-1].memory - run.marks[0].memory) / MIB for run in done),

@@ -23,6 +23,11 @@ def available():
     return _field("/proc/meminfo", "MemAvailable") * 1024
 
 
+def memory_kept():
+    """Said when nothing had to be paused: there is no free page reporting, or somebody has paused it already."""
+    return "Free memory is not given back to a host."
+
+
 def commit():
     """Of the sources beside us, with a plus where they differ from it."""
     said = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty=+"], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Runs one program of the benchmark, natively or under the shim, and measures it from outside at its marks."""
+"""Runs one program of the benchmark, natively or with a library preloaded, and measures it from outside at its marks."""
 
 import json
 import os
@@ -16,6 +16,9 @@ import stepped
 
 LONGEST_RUN = 600  # seconds
 
+# A preloaded library that does nothing: what LD_PRELOAD costs at all.
+EMPTY = os.environ.get("COWSHIM_EMPTY", os.path.join(stepped.BUILD, "tests", "bench", ".libs", "empty.so"))
+
 # What the process was at a mark: bytes by the honest figure of memory.py, descriptors, mappings.
 Mark = namedtuple("Mark", "name memory files mappings")
 # result: the program's own figures, and wall and cpu in milliseconds. stores: the kinds of stores seen, "huge", "memfd".
@@ -26,10 +29,14 @@ class Failed(Exception):
     """The program ended badly, or did not say what it should."""
 
 
-def run(command, shim):
+def run(command, side):
+    """side: "native", "shim", or "empty" for the library that does nothing."""
+    environment = stepped.environment(side == "shim")
+    if side == "empty":
+        environment["LD_PRELOAD"] = EMPTY
     with tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
-        program = subprocess.Popen(command, env=stepped.environment(shim), text=True, stdin=subprocess.PIPE,
+        program = subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=errors)
         watchdog = threading.Timer(LONGEST_RUN, program.kill)
         watchdog.start()
