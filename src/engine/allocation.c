@@ -39,6 +39,7 @@ static bool make_anonymous(struct block *block)
     error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */
     lock_drop(&block->lock);
     if (error != 0) {
+        block_hold(block); /* what is left of its views is still listed in their stores: the record stays for ever */
         counter_add(COUNT_blocks_lost, 1);
         log_info("%zu bytes at %p cannot be given back (error %d)", (size_t)block->size, (void *)block_start(block), -error);
     }

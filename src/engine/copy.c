@@ -80,11 +80,19 @@ struct copy {
     struct block *target, *source; /* held, or NULL */
 };
 
+/* A stack inside a block (pthread_attr_setstack, coroutines): we cannot replace pages that we stand on. */
+static bool stands_on(const struct block *block)
+{
+    return block_contains(block, (uintptr_t)__builtin_frame_address(0), 1);
+}
+
 static enum reason map_copy(const struct copy *copy, size_t *done)
 {
     struct pages pages = whole_pages(copy->from, copy->size);
     enum reason why = REASON_excluded;
 
+    if (stands_on(copy->source) || stands_on(copy->target))
+        return why;
     block_lock_pair(copy->source, copy->target);
     if (copy->source->live && copy->target->live && !copy->source->excluded && !copy->target->excluded)
         *done = snapshot_range(copy->source, pages.start, copy->target, pages.start + (copy->to - copy->from),

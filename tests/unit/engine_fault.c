@@ -141,6 +141,7 @@ static void fail_each(const char *internal, bool sticky, unsigned stride)
     unsigned long rounds = 0;
 
     unit_start(internal);
+    unit_alone();
     for (int i = 0; i < BLOCKS; i++)
         scene.shadow[i] = unit_map(PAGES * page_size);
     for (unsigned long n = 1; n == 1 || n <= calls; n += UNIT_ASAN || UNIT_TSAN ? 7 : stride) {
@@ -183,6 +184,17 @@ TEST(fault, each_call_fails_once_with_userfaultfd)
 TEST(fault, all_calls_fail_from_some_moment_on)
 {
     fail_each("", true, 3);
+}
+
+/* Also what lets writers go again: nobody may sleep for ever. */
+TEST(fault, all_calls_fail_while_userfaultfd_holds_writers)
+{
+    fail_each("guard-always", true, 3);
+}
+
+TEST(fault, all_calls_fail_while_mprotect_holds_writers)
+{
+    fail_each("guard-always,uffd-off", true, 3);
 }
 
 /* The program has used up its mappings: dropping a view then fails, and the memory must read as zero nevertheless. */
