@@ -2,6 +2,7 @@
 #include "base/arena.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -88,12 +89,7 @@ void pool_give(struct pool *pool, void *item)
 
 size_t pool_in_use(struct pool *pool)
 {
-    size_t count;
-
-    lock_take(&arena_lock);
-    count = pool->in_use;
-    lock_drop(&arena_lock);
-    return count;
+    return atomic_load_explicit(&pool->in_use, memory_order_relaxed);
 }
 
 void *scratch_take(void)

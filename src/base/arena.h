@@ -10,14 +10,14 @@ struct pool {
     size_t item_size;
     void *free_items;
     char *fresh, *fresh_end;
-    size_t in_use;
+    _Atomic size_t in_use;
 };
 
 #define POOL_INITIALIZER(type) {sizeof(type), NULL, NULL, NULL, 0}
 
 void *pool_take(struct pool *pool); /* NULL when the kernel has no memory for us */
 void pool_give(struct pool *pool, void *item);
-size_t pool_in_use(struct pool *pool);
+size_t pool_in_use(struct pool *pool); /* takes no lock: may be asked anywhere */
 
 /* Zeroed whole pages, for tables whose size is known late. NULL when there is no memory. */
 void *arena_pages_take(size_t size);

@@ -24,7 +24,7 @@ static _Atomic int active; /* operations under way */
 static _Atomic int closed; /* a fork is under way, or waits */
 
 static _Atomic int always_marked = 1;
-static _Atomic int *mark = &always_marked; /* 1 here, 0 in a child that was not announced */
+static _Atomic int *_Atomic mark = &always_marked; /* 1 here, 0 in a child that was not announced */
 static void (*orphan_handler)(void);
 
 static void wait_while(_Atomic int *word, int value)
@@ -50,8 +50,8 @@ int gate_init(void (*on_orphan)(void))
         syscall(SYS_munmap, page, page_size);
         return -error;
     }
-    mark = (_Atomic int *)page;
-    atomic_store(mark, 1);
+    atomic_store((_Atomic int *)page, 1); /* first: other threads may be here already */
+    atomic_store(&mark, (_Atomic int *)page);
     return 0;
 }
 

@@ -15,14 +15,35 @@
 
 #include "base/poison.h"
 
+/* The allocator hands out memory that we believe to be in use: the program unmapped or moved that block behind our back. What it
+   showed may be shown elsewhere now, so that its stores are never punched, and its record stays while they list it. */
+static void evict_stale(uintptr_t start, size_t size)
+{
+    struct block *block;
+
+    while ((block = block_find_from(start)) != NULL) {
+        bool stale = block_start(block) < start + size && block_remove(block);
+
+        if (stale && block->extents_count > 0) {
+            for (struct extent *view = extent_from(block, 0); view != NULL; view = extent_after(view))
+                store_share(view->store);
+            block_hold(block);
+        }
+        block_release(block);
+        if (!stale)
+            return;
+    }
+}
+
 bool engine_add(void *start, size_t size, void *raw)
 {
     struct entry entry;
     bool added;
 
-    engine_wake();
     if (!entry_begin(&entry))
         return false;
+    engine_wake(); /* inside: it takes locks, which a fork must not find held */
+    evict_stale((uintptr_t)start, size);
     added = block_add((uintptr_t)start, size, raw) != NULL;
     reclaim_event();
     entry_end(&entry);

@@ -15,28 +15,9 @@ static struct block *entry_of(struct tree_node *node)
     return tree_entry(node, struct block, node);
 }
 
-/* The allocator hands out memory that we believe to be in use: the program unmapped that block behind our back. */
-static void evict_stale(uintptr_t start, size_t size)
-{
-    struct block *block;
-
-    while ((block = block_find_from(start)) != NULL) {
-        bool stale = block_start(block) < start + size && block_remove(block);
-
-        if (stale && block->extents_count > 0)
-            block_hold(block); /* its views are still listed in their stores: the record stays for ever */
-        block_release(block);
-        if (!stale)
-            return;
-    }
-}
-
 struct block *block_add(uintptr_t start, size_t size, void *raw)
 {
-    struct block *block;
-
-    evict_stale(start, size);
-    block = pool_take(&blocks);
+    struct block *block = pool_take(&blocks);
 
     if (block == NULL)
         return NULL;

@@ -2,6 +2,7 @@
 /* The program's own memory calls (madvise, mprotect, mlock, munmap, ...) on ranges that contain blocks. */
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "engine/block.h"
 #include "engine/drop.h"
@@ -26,6 +27,23 @@ static void forget_views(struct block *block, uintptr_t start, uintptr_t end)
     extent_spares_give(&spares);
 }
 
+/* No mapping or memory is left to drop a view with: its pages are zeroed by hand, and the view stays. */
+static void zero_shown(struct block *block, uintptr_t start, uintptr_t end)
+{
+    const struct extent *extent = extent_from(block, start);
+
+    for (; extent != NULL && extent_start(extent) < end; extent = extent_after(extent)) {
+        uintptr_t from = max_address(extent_start(extent), start);
+        uintptr_t to = min_address(extent_end(extent), end);
+        struct vma vma;
+
+        if (!block->excluded || (vma_query(from, &vma) == 0 && vma.writable && vma.end >= to))
+            bytes_fill((void *)from, 0, to - from);
+        else
+            log_warn("%p: pages that were to be dropped are kept", (void *)from);
+    }
+}
+
 /* Dropping a view maps writable memory; a block that the program protected gets its protection back. */
 static void zero_views(struct block *block, uintptr_t start, uintptr_t end)
 {
@@ -33,7 +51,7 @@ static void zero_views(struct block *block, uintptr_t start, uintptr_t end)
     bool protected = block->excluded && vma_query(start, &vma) == 0 && !(vma.readable && vma.writable);
 
     if (drop_views(block, start, end) != 0)
-        log_warn("%p: pages that were to be dropped are kept", (void *)start);
+        zero_shown(block, start, end);
     else if (protected && start < end)
         map_protect(start, end - start, vma.readable, vma.writable);
 }

@@ -267,6 +267,9 @@ int seal_whole(struct block *block, const struct write_guard *guard, uintptr_t s
     size_t length = list == NULL ? 0 : list_stretches(block, start, end, private_runs, count, list);
     int error = list == NULL ? -ENOMEM : 0;
 
+    /* Each may cost a mapping before and after it; and a list that is full is perhaps not all. */
+    if (error == 0 && (length == STRETCHES || !extent_budget_left(3 * length)))
+        error = -ENOSPC;
     for (size_t i = 0; error == 0 && i < length; i++) {
         struct seal seal = {block, guard, &list[i], 1};
 

@@ -14,7 +14,7 @@ struct record site_read(unsigned site);
 void site_learn(unsigned site, unsigned rewritten);
 void site_note(unsigned site, bool shared);
 
-/* The copy in this block ends (freed, overwritten or copied over): looks at a sample of its views and tells the place that made
+/* The copy in this block ends (freed, or copied over; one that is overwritten whole through us cost nothing and teaches nothing): looks at a sample of its views and tells the place that made
    it what became of it. Needs the block's lock. */
 void site_fate(struct block *block);
 

@@ -197,7 +197,11 @@ static size_t seal_or_leave(struct snapshot *snapshot, uintptr_t start, uintptr_
         return left;
     *error = seal_whole(from, snapshot->guard, start, end, runs, left);
     from->copied_pages = 0;
-    return *error == 0 ? 0 : left;
+    if (*error == 0)
+        return 0;
+    if (*error == -ENOSPC) /* that stays a wish: the runs are copied as before */
+        *error = 0;
+    return left;
 }
 
 /* One window: what one scan could list. Returns where it ends, or start when it failed. */

@@ -1,7 +1,7 @@
 # Included by the top Makefile.am; paths are from the top.
 check_PROGRAMS += tests/model/model
 tests_model_model_SOURCES = tests/model/model.c tests/model/world.c tests/model/world.h tests/model/oracle.h
-tests_model_model_CFLAGS = $(COWSHIM_WARNINGS) -fno-builtin -fno-tree-loop-distribute-patterns -pthread
+tests_model_model_CFLAGS = $(COWSHIM_WARNINGS) $(COWSHIM_CODE_FLAGS) -pthread
 tests_model_model_LDFLAGS = -pthread
 
 dist_check_SCRIPTS += tests/model/model.sh tests/model/soak.sh

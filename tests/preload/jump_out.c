@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* A handler may jump out of memset, memcpy and madvise (all of them async-signal-safe): afterwards copies still work, are still
+   shared, and a fork does not wait for the operation that was left. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SIZE ((size_t)1 << 20)
+#define JUMPS 1000
+
+static sigjmp_buf back;
+static volatile sig_atomic_t armed;
+static volatile int jumps;
+
+static void on_timer(int number)
+{
+    (void)number;
+    if (armed)
+        siglongjmp(back, 1);
+}
+
+static void on_alarm(int number)
+{
+    static const char text[] = "hung after a jump out of a handler\n";
+
+    (void)number;
+    _exit(write(1, text, sizeof text - 1) > 0 ? 1 : 2);
+}
+
+/* The short ones first: most of their time is our own. */
+static void work(unsigned char *from, unsigned char *to)
+{
+    for (int i = 0; i < 50; i++)
+        madvise(to, 4096, MADV_DONTNEED);
+    for (int i = 0; i < 4; i++)
+        memset(from, 0, SIZE);
+    memset(from, 3, SIZE);
+    memcpy(to, from, SIZE);
+}
+
+/* A store is mapped in the block: only the shim does that. */
+static int shows_store(const unsigned char *block)
+{
+    char line[512];
+    int found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long start, end, inode = 0;
+
+        if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &start, &end, &inode) == 3 && inode != 0 &&
+            start < (unsigned long)block + SIZE && end > (unsigned long)block)
+            found = 1;
+    }
+    if (maps != NULL)
+        fclose(maps);
+    return found;
+}
+
+int main(void)
+{
+    struct sigaction timer_action = {.sa_handler = on_timer, .sa_flags = SA_NODEFER};
+    struct sigaction alarm_action = {.sa_handler = on_alarm};
+    struct itimerval every = {{0, 300}, {0, 300}};
+    struct itimerval never = {{0, 0}, {0, 0}};
+    unsigned char *from = malloc(SIZE);
+    unsigned char *to = malloc(SIZE);
+    int shared, status;
+    pid_t pid;
+
+    memset(from, 1, SIZE);
+    memcpy(to, from, SIZE);
+    shared = shows_store(to);
+    sigaction(SIGALRM, &alarm_action, NULL);
+    alarm(60);
+    sigaction(SIGVTALRM, &timer_action, NULL);
+    setitimer(ITIMER_VIRTUAL, &every, NULL);
+    if (sigsetjmp(back, 1) != 0)
+        jumps++;
+    armed = 1;
+    while (jumps < JUMPS)
+        work(from, to);
+    armed = 0;
+    setitimer(ITIMER_VIRTUAL, &never, NULL);
+    pid = fork();
+    if (pid == 0)
+        _exit(0);
+    waitpid(pid, &status, 0);
+    memset(to, 0, SIZE);
+    memset(from, 9, SIZE);
+    memcpy(to, from, SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        if (to[i] != 9)
+            return printf("byte %zu of the copy is %d, not 9\n", i, to[i]), 1;
+    if (shared && !shows_store(to))
+        return printf("copies were shared before the jumps and are not after them\n"), 1;
+    return 0;
+}
