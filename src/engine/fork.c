@@ -9,6 +9,7 @@
 #include "engine/store.h"
 #include "kernel/descriptor.h"
 #include "kernel/procfile.h"
+#include "kernel/witness.h"
 #include "kernel/write_guard.h"
 
 #include "base/poison.h"
@@ -20,6 +21,12 @@ void fork_adopt(void)
     write_guard_after_fork();
     store_after_fork();
     counters_reset();
+}
+
+void fork_adopt_orphan(void)
+{
+    fork_adopt();
+    witness_keep();
 }
 
 void engine_fork_prepare(void)
@@ -34,6 +41,7 @@ void engine_fork_parent(void)
         return;
     }
     store_after_fork();
+    witness_renew();
     gate_open();
 }
 
@@ -42,5 +50,6 @@ void engine_fork_child(void)
     if (!thread_self.owns_gate)
         return;
     fork_adopt();
+    witness_renew();
     gate_open_in_child();
 }

@@ -10,6 +10,7 @@
 #include "kernel/pagemap.h"
 #include "kernel/storefile.h"
 #include "kernel/usage.h"
+#include "kernel/witness.h"
 
 #include "base/poison.h"
 
@@ -137,6 +138,14 @@ static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsig
     }
 }
 
+static bool any_new(const unsigned char *dead, size_t pages, const unsigned char *punched, size_t base)
+{
+    for (size_t i = 0; i < pages; i++)
+        if (bit_set(dead, i) && !bit_set(punched, base + i))
+            return true;
+    return false;
+}
+
 static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned char *punched)
 {
     unsigned char dead[BYTES];
@@ -148,7 +157,14 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
     for (unsigned i = 0; i < sweep->picture.count; i++)
         if (!keep_shown(view_of(sweep->picture.views[i]), offset, offset + pages * page_size, dead))
             return false;
-    punch_dead(sweep, fd, offset, dead, pages, punched);
+    /* After the look, not before: a copy of the process that is made from now on hides the same pages. */
+    if (any_new(dead, pages, punched, offset / page_size)) {
+        if (witness_copied()) {
+            store_after_fork_later();
+            return false;
+        }
+        punch_dead(sweep, fd, offset, dead, pages, punched);
+    }
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "base/lock.h"
 #include "base/page.h"
 #include "engine/counters.h"
+#include "kernel/witness.h"
 
 #include "base/poison.h"
 
@@ -80,6 +81,7 @@ static int new_store(enum storefile_kind kind, struct store **out)
 
     if (!descriptor_budget_left())
         return -EMFILE;
+    witness_begin();
     store = pool_take(&stores);
     if (store == NULL)
         return -ENOMEM;

@@ -18,7 +18,6 @@ import curves
 import machine
 import rows as table
 import runner
-import host  # beside memory.py: runner has put that folder on the path
 
 PROGRAM = os.environ.get("COWSHIM_WORKLOADS", os.path.join(runner.stepped.BUILD, "tests", "bench", "workloads"))
 
@@ -26,6 +25,7 @@ PROGRAM = os.environ.get("COWSHIM_WORKLOADS", os.path.join(runner.stepped.BUILD,
 def main():
     options = parse()
     os.environ.pop("LD_PRELOAD", None)
+    os.environ["BENCH_CLOCK"] = options.clock
     if options.tier == "memfd":
         os.environ["COWSHIM_HUGE"] = "off"
     for path in runner.stepped.LIBRARY, runner.EMPTY, PROGRAM:
@@ -39,21 +39,37 @@ def main():
             for row in chosen:
                 print(f"{row.name:24} {row.checks[0].title}")
             return
-        with host.memory_stays() as note:
-            found = measure_all(chosen, options, note)
+        with machine.host.memory_stays() as note:
+            facts = dict(machine.facts(), quick=options.quick, tier=tier_in_use(options), clock=options.clock,
+                         memory=note or machine.memory_kept())
+            print("\n".join(f"{name:10} {value}" for name, value in facts.items()), flush=True)
+            summarize(measure_curves(facts, options) if options.curves else measure_rows(chosen, facts, options))
+
+
+def measure_curves(facts, options):
+    save({"facts": facts, "rows": [], "curves": curves.measure(PROGRAM, options.quick)}, options)
+    return []
+
+
+def measure_rows(chosen, facts, options):
+    """Saved after every row: what was measured is kept when the rest is broken off."""
+    found = {"facts": facts, "rows": []}
+    if options.update and os.path.exists(options.json):
+        with open(options.json) as text:
+            found["rows"] = json.load(text)["rows"]
+    measured = []
+    for row in chosen:
+        measured.append(measure(row, options, facts["tier"]))
+        found["rows"] = [other for other in found["rows"] if other["name"] != row.name] + measured[-1:]
+        save(found, options)
+    return measured
+
+
+def save(found, options):
     if options.json:
         with open(options.json, "w") as out:
             json.dump(found, out, indent=1)
             out.write("\n")
-    summarize(found["rows"])
-
-
-def measure_all(chosen, options, note):
-    facts = dict(machine.facts(), quick=options.quick, tier=tier_in_use(options), memory=note or machine.memory_kept())
-    print("\n".join(f"{name:10} {value}" for name, value in facts.items()), flush=True)
-    if options.curves:
-        return {"facts": facts, "rows": [], "curves": curves.measure(PROGRAM, options.quick)}
-    return {"facts": facts, "rows": [measure(row, options, facts["tier"]) for row in chosen]}
 
 
 def parse():
@@ -64,8 +80,14 @@ def parse():
     parser.add_argument("--repeat", type=int, help="how often each row is run on each side")
     parser.add_argument("--curves", action="store_true", help="instead of the rows, what plot.py draws")
     parser.add_argument("--json", metavar="FILE", help="where the figures go")
+    parser.add_argument("--update", action="store_true", help="keep what the file has of rows that are not measured now")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall",
+                        help="cpu: time on the processor only, where others use the machine too")
     parser.add_argument("--tier", choices=["huge", "memfd"], default="huge", help="memfd: COWSHIM_HUGE=off")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.update and not options.json:
+        parser.error("--update needs --json FILE")
+    return options
 
 
 def choose(rows, options):

@@ -3,8 +3,11 @@
 import datetime
 import os
 import subprocess
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, os.pardir, "apps"))
+import host
 
 
 def facts():
@@ -24,7 +27,9 @@ def available():
 
 
 def memory_kept():
-    """Said when nothing had to be paused: there is no free page reporting, or somebody has paused it already."""
+    """Said when host.memory_stays() had nothing to pause."""
+    if os.path.exists(host.ORDER):
+        return "This virtual machine gives free memory back to its host; somebody else had paused that already."
     return "Free memory is not given back to a host."
 
 

@@ -7,8 +7,19 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 380, 230           # of one panel, inside its axes
 LEFT, TOP, GAP_X, GAP_Y = 70, 66, 90, 84
-COLOURS = {"native": "#b4433a", "shim": "#2364aa"}
+SIDES = "native", "shim"
 NAMES = {"native": "without cowshim", "shim": "with cowshim"}
+
+# A viewer that prefers dark gets dark; one that ignores the rule shows black on white, whatever is around the picture.
+STYLE = """
+    .back { fill: #ffffff } text { fill: #1f2328 } .dim { fill: #59636e } .grid { stroke: #d1d9e0 }
+    .native { fill: #b4433a; stroke: #b4433a } .shim { fill: #1f6feb; stroke: #1f6feb } polyline { stroke-width: 2 }
+    @media (prefers-color-scheme: dark) {
+        .back { fill: #0d1117 } text { fill: #e6edf3 } .dim { fill: #9198a1 } .grid { stroke: #30363d }
+        .native { fill: #ff7b72; stroke: #ff7b72 } .shim { fill: #58a6ff; stroke: #58a6ff }
+    }
+    polyline.native, polyline.shim { fill: none }
+"""
 
 
 def main():
@@ -26,27 +37,28 @@ def draw(curves, facts):
     width = LEFT + 2 * WIDTH + GAP_X + 30
     height = TOP + 2 * HEIGHT + GAP_Y + 80
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-             'font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#222">',
-             f'<rect width="{width}" height="{height}" fill="white"/>']
-    parts += [legend(side, LEFT + i * 150) for i, side in enumerate(COLOURS)]
+             'font-family="Helvetica, Arial, sans-serif" font-size="12">',
+             f"<style>{STYLE}</style>", f'<rect class="back" width="{width}" height="{height}" rx="6"/>']
+    parts += [legend(side, LEFT + i * 150) for i, side in enumerate(SIDES)]
     for column, curve in enumerate(curves):
         for row, (what, unit) in enumerate((("memory", "MiB"), ("time", "ms"))):
             x = LEFT + column * (WIDTH + GAP_X)
             y = TOP + row * (HEIGHT + GAP_Y)
             parts.append(panel(curve, what, unit, x, y))
-    said = f"{facts['date']}, {facts['commit']}; {facts['machine']}; Linux {facts['kernel']}, THP {facts['thp']}; stores: {facts['tier']}"
-    parts.append(text(LEFT, height - 14, said, size=10, colour="#777"))
+    said = (f"{facts['date']}, {facts['commit']}; {facts['machine']}; Linux {facts['kernel']}, THP {facts['thp']}; "
+            f"stores: {facts['tier']}; clock: {facts['clock']}")
+    parts.append(text(LEFT, height - 14, said, size=10, dim=True))
     return "\n".join(parts) + "\n</svg>\n"
 
 
 def legend(side, x):
-    return f'<rect x="{x}" y="20" width="22" height="4" fill="{COLOURS[side]}"/>' + text(x + 28, 26, NAMES[side], size=13)
+    return f'<rect x="{x}" y="20" width="22" height="4" class="{side}"/>' + text(x + 28, 26, NAMES[side], size=13)
 
 
 def panel(curve, what, unit, left, top):
     points = curve["points"]
     last = max(point["x"] for point in points) or 1
-    ticks = nice_ticks(max(point[side][what] for point in points for side in COLOURS))
+    ticks = nice_ticks(max(point[side][what] for point in points for side in SIDES))
 
     def place(x, y):
         return left + x / last * WIDTH, top + HEIGHT - y / ticks[-1] * HEIGHT
@@ -54,17 +66,17 @@ def panel(curve, what, unit, left, top):
     parts = [text(left, top - 12, f"{what}, {unit}: {curve['title']}", size=12, weight="bold")]
     for tick in ticks:
         _, y = place(0, tick)
-        parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
+        parts.append(f'<line x1="{left}" x2="{left + WIDTH}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
         parts.append(text(left - 8, y + 4, f"{tick:g}", anchor="end"))
     for point in spread(points, last):
         x, _ = place(point["x"], 0)
         parts.append(text(x, top + HEIGHT + 18, f"{point['x']}", anchor="middle"))
     parts.append(text(left + WIDTH / 2, top + HEIGHT + 36, curve["x"], anchor="middle"))
-    for side, colour in COLOURS.items():
+    for side in SIDES:
         places = [place(point["x"], point[side][what]) for point in points]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+        parts.append(f'<polyline points="{line}" class="{side}"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="{side}"/>' for x, y in places]
     return "\n".join(parts)
 
 
@@ -87,8 +99,9 @@ def nice_ticks(highest):
     return [step * i for i in range(count + 1)]
 
 
-def text(x, y, words, size=11, anchor="start", weight="normal", colour="#222"):
-    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{colour}">'
+def text(x, y, words, size=11, anchor="start", weight="normal", dim=False):
+    shade = ' class="dim"' if dim else ""
+    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}"{shade}>'
             f'{escape(words)}</text>')
 
 
