@@ -109,7 +109,8 @@ bool gate_close(void)
     int open = 0;
     int busy;
 
-    if (thread_self.inside)
+    /* In a child that cannot be adopted the counters speak of threads that are not here: waiting for them would never end. */
+    if (thread_self.inside || (atomic_load(atomic_load(&mark)) == 0 && !adopt_child()))
         return false;
     while (!atomic_compare_exchange_strong(&closed, &open, 1)) {
         wait_while(&closed, 1);
