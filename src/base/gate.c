@@ -68,6 +68,11 @@ static bool adopt_child(void)
     return true;
 }
 
+bool gate_orphaned(void)
+{
+    return atomic_load_explicit(atomic_load(&mark), memory_order_relaxed) == 0;
+}
+
 static bool pass(void)
 {
     for (;;) {
@@ -88,7 +93,7 @@ bool gate_enter(void)
 
     if (thread_self.inside)
         return false;
-    if (atomic_load_explicit(mark, memory_order_relaxed) == 0 && !adopt_child())
+    if (gate_orphaned() && !adopt_child())
         return false;
     /* Set before the counter moves: a signal handler in between must not enter as well. */
     thread_self.inside = true;
@@ -110,7 +115,7 @@ bool gate_close(void)
     int busy;
 
     /* In a child that cannot be adopted the counters speak of threads that are not here: waiting for them would never end. */
-    if (thread_self.inside || (atomic_load(atomic_load(&mark)) == 0 && !adopt_child()))
+    if (thread_self.inside || (gate_orphaned() && !adopt_child()))
         return false;
     while (!atomic_compare_exchange_strong(&closed, &open, 1)) {
         wait_while(&closed, 1);

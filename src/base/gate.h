@@ -13,6 +13,8 @@ int gate_init(void (*on_orphan)(void)); /* 0 or -errno: without the mark only an
 
 /* False: the caller is inside already, or in a child whose inherited state cannot be trusted. Nothing to leave then. */
 bool gate_enter(void);
+/* Whether this is such a child: what other threads had under way in the parent will never end here. */
+bool gate_orphaned(void);
 void gate_leave(void);
 
 /* Before fork; returns when the caller is alone. A caller that is inside (a signal handler that forks) cannot wait for itself: false,

@@ -242,30 +242,14 @@ static bool fill_block(struct block *block, uintptr_t to, int value, size_t size
     return true;
 }
 
-/* Filling is any business of ours where a view can be dropped, or where zeros may be there already. */
-static bool fill_matters(uintptr_t to, int value, size_t size)
-{
-    struct entry entry;
-    struct block *block;
-    bool matters;
-
-    if (block_count() == 0 || !entry_begin(&entry))
-        return false;
-    block = find_range(to, size);
-    matters = block != NULL && (value == 0 || block->extents_count > 0);
-    if (block != NULL)
-        block_release(block);
-    entry_end(&entry);
-    return matters;
-}
-
 bool engine_fill(void *to, int value, size_t size)
 {
     struct entry entry;
     struct block *block;
     bool done = false;
 
-    if (!fill_matters((uintptr_t)to, value, size) || !entry_begin_quiet(&entry))
+    /* Quiet even to find out that there is nothing to do: memset may be left by a jump out of a signal handler. */
+    if (block_count() == 0 || !entry_begin_quiet(&entry))
         return false;
     block = find_range((uintptr_t)to, size);
     if (block != NULL) {

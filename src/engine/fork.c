@@ -26,7 +26,7 @@ void fork_adopt(void)
 void fork_adopt_orphan(void)
 {
     fork_adopt();
-    witness_keep();
+    witness_renew(false); /* the parent's page stays: by it the parent learns of us */
 }
 
 void engine_fork_prepare(void)
@@ -41,7 +41,7 @@ void engine_fork_parent(void)
         return;
     }
     store_after_fork();
-    witness_renew();
+    witness_renew(true);
     gate_open();
 }
 
@@ -50,6 +50,6 @@ void engine_fork_child(void)
     if (!thread_self.owns_gate)
         return;
     fork_adopt();
-    witness_renew();
+    witness_renew(true);
     gate_open_in_child();
 }

@@ -1,102 +1,86 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/witness.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/memfd.h>
-#include <stdio.h>
-#include <sys/file.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "base/lock.h"
-#include "kernel/descriptor.h"
+#include "base/page.h"
+#include "kernel/procfile.h"
 #include "kernel/sys.h"
 
 #include "base/poison.h"
 
+#define BIT_EXCLUSIVE (UINT64_C(1) << 56)
+#define BIT_SWAPPED (UINT64_C(1) << 62)
+#define BIT_PRESENT (UINT64_C(1) << 63)
+
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
-static struct descriptor token = DESCRIPTOR_NONE; /* under the lock; its number is only read without it to see whether there is one */
+static _Atomic uintptr_t witness; /* 0: none, then nobody is ever thought to be alone */
 
-/* A fresh locked file: 0 or -errno. */
-static int begin(void)
+static void begin(void)
 {
-    long fd = SYS(SYS_memfd_create, "cowshim-token", MFD_CLOEXEC);
-    long error = fd < 0 ? fd : descriptor_adopt(&token, (int)fd);
+    long page = SYS(SYS_mmap, 0, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (error == 0)
-        error = SYS(SYS_flock, token.fd, LOCK_EX | LOCK_NB);
-    if (error != 0)
-        descriptor_drop(&token);
-    return (int)error;
+    witness = 0;
+    if (page < 0 && page > -4096)
+        return;
+    SYS_MUST(SYS_madvise, page, page_size, MADV_NOHUGEPAGE); /* a page of its own: its count is its own, too */
+    *(volatile char *)page = 1;
+    witness = (uintptr_t)page;
 }
 
-/* The same file through a description of its own. */
-static int open_again(int fd)
+static void give_back(uintptr_t page)
 {
-    char path[32];
-
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return (int)SYS(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+    if (page != 0)
+        SYS_MUST(SYS_munmap, page, page_size);
 }
 
-/* Only we held the lock, if it can be had when we let go. */
-static bool passes_on(int fd)
+/* Swapped out, a copy may hold the other half of it. Nobody reads it, so that it never comes back in. */
+static bool alone(int pagemap)
 {
-    struct descriptor again = DESCRIPTOR_NONE;
-    int other = open_again(fd);
+    uint64_t entry;
 
-    if (other < 0 || descriptor_adopt(&again, other) != 0)
-        return false;
-    descriptor_drop(&token);
-    if (SYS(SYS_flock, again.fd, LOCK_EX | LOCK_NB) != 0) {
-        descriptor_drop(&again);
-        return false;
-    }
-    token.fd = again.fd;
-    token.device = again.device;
-    token.inode = again.inode;
-    return true;
+    return witness != 0 && pagemap >= 0 &&
+           SYS(SYS_pread64, pagemap, &entry, sizeof entry, witness / page_size * sizeof entry) == sizeof entry &&
+           (entry & (BIT_PRESENT | BIT_SWAPPED | BIT_EXCLUSIVE)) == (BIT_PRESENT | BIT_EXCLUSIVE);
 }
 
 void witness_begin(void)
 {
-    if (token.fd >= 0)
+    if (witness != 0)
         return;
     lock_take(&lock);
-    if (token.fd < 0)
+    if (witness == 0)
         begin();
     lock_drop(&lock);
 }
 
 bool witness_copied(void)
 {
-    bool alone;
-    int fd;
+    int pagemap = procfile_use(PROCFILE_PAGEMAP); /* a lock of the same rank */
+    bool copied;
 
     lock_take(&lock);
-    fd = descriptor_use(&token);
-    alone = fd >= 0 && passes_on(fd);
-    if (!alone) {
-        descriptor_drop(&token);
+    copied = !alone(pagemap);
+    if (copied) {
+        uintptr_t old = witness;
+
         begin(); /* copies from now on */
+        give_back(old);
     }
     lock_drop(&lock);
-    return !alone;
+    return copied;
 }
 
-void witness_keep(void)
+void witness_renew(bool announced)
 {
-    lock_take(&lock);
-    token.fd = -1; /* open as long as we are; the next store begins a token of our own */
-    lock_drop(&lock);
-}
+    uintptr_t old = witness;
 
-void witness_renew(void)
-{
-    lock_take(&lock);
-    if (token.fd >= 0) {
-        descriptor_drop(&token);
-        begin();
-    }
-    lock_drop(&lock);
+    if (old == 0)
+        return;
+    begin();
+    if (announced)
+        give_back(old);
 }

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/bytes.h"
+#include "base/gate.h"
 #include "base/lock.h"
 #include "base/next.h"
 #include "base/thread.h"
@@ -55,12 +56,31 @@ static time_t seconds_now(void)
     return now.tv_sec;
 }
 
-static bool is_held(uintptr_t address)
+static int held_slot(uintptr_t address)
 {
     for (int i = 0; i < HELD; i++)
         if (address < atomic_load(&held_end[i]) && address >= atomic_load(&held_start[i]))
-            return true;
-    return false;
+            return i;
+    return -1;
+}
+
+static bool is_held(uintptr_t address)
+{
+    return held_slot(address) >= 0;
+}
+
+/* A child that was made without our knowledge in the middle of a seal: whoever held the run is not here, the pages still are. */
+static bool lift_in_orphan(uintptr_t address)
+{
+    int slot = gate_orphaned() ? held_slot(address) : -1;
+    uintptr_t start;
+
+    if (slot < 0)
+        return false;
+    start = atomic_load(&held_start[slot]);
+    SYS_MUST(SYS_mprotect, start, atomic_load(&held_end[slot]) - start, PROT_READ | PROT_WRITE);
+    atomic_store(&held_end[slot], 0);
+    return true;
 }
 
 /* True when the faulting instruction should simply run again. */
@@ -104,7 +124,8 @@ static void pass_on(int number, siginfo_t *info, void *context)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
-    bool again = info->si_code == SEGV_ACCERR && wait_for_run((uintptr_t)info->si_addr);
+    uintptr_t address = (uintptr_t)info->si_addr;
+    bool again = info->si_code == SEGV_ACCERR && (lift_in_orphan(address) || wait_for_run(address));
 
     errno = saved;
     if (!again)
