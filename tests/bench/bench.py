@@ -56,7 +56,10 @@ def measure_rows(chosen, facts, options):
     found = {"facts": facts, "rows": []}
     if options.update and os.path.exists(options.json):
         with open(options.json) as text:
-            found["rows"] = json.load(text)["rows"]
+            before = json.load(text)
+        if any(before["facts"].get(name) != facts[name] for name in ("tier", "clock", "quick")):
+            sys.exit(f"bench: {options.json} was measured otherwise (tier, clock or --quick)")
+        found["rows"] = before["rows"]
     measured = []
     for row in chosen:
         measured.append(measure(row, options, facts["tier"]))
