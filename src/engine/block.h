@@ -50,7 +50,7 @@ struct block *block_find_start(uintptr_t start);   /* the one that starts there,
 struct block *block_find_from(uintptr_t address);  /* the first that ends above the address, held, or NULL */
 bool block_contains(const struct block *block, uintptr_t start, size_t size);
 
-/* Without a lock, for a thread that cannot take it: the size of the block that starts there, or the first one that reaches into a
+/* Without a lock, for a thread that cannot take it: the size of the block that starts there, or the last one that reaches into a
    range. May miss a block while another thread, or the parent at the moment of the fork, was changing the tree. */
 bool block_peek(uintptr_t start, size_t *size);
 bool block_peek_range(uintptr_t start, size_t size, uintptr_t *found, size_t *found_size);
