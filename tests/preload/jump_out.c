@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "story.h"
+
 #define SIZE ((size_t)1 << 20)
 #define JUMPS 1000
 
@@ -45,25 +47,6 @@ static void work(unsigned char *from, unsigned char *to)
     memcpy(to, from, SIZE);
 }
 
-/* A store is mapped in the block: only the shim does that. */
-static int shows_store(const unsigned char *block)
-{
-    char line[512];
-    int found = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
-
-    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
-        unsigned long start, end, inode = 0;
-
-        if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &start, &end, &inode) == 3 && inode != 0 &&
-            start < (unsigned long)block + SIZE && end > (unsigned long)block)
-            found = 1;
-    }
-    if (maps != NULL)
-        fclose(maps);
-    return found;
-}
-
 int main(void)
 {
     struct sigaction timer_action = {.sa_handler = on_timer, .sa_flags = SA_NODEFER};
@@ -78,7 +61,7 @@ int main(void)
     memset(from, 1, SIZE);
     memcpy(to, from, SIZE);
     /* Elsewhere the policy may have learned meanwhile that these copies do not pay. */
-    shared = shows_store(to) && getenv("COWSHIM_POLICY") != NULL && strcmp(getenv("COWSHIM_POLICY"), "memory") == 0;
+    shared = shows_store(to, SIZE) && getenv("COWSHIM_POLICY") != NULL && strcmp(getenv("COWSHIM_POLICY"), "memory") == 0;
     sigaction(SIGALRM, &alarm_action, NULL);
     alarm(60);
     sigaction(SIGVTALRM, &timer_action, NULL);
@@ -100,7 +83,7 @@ int main(void)
     for (size_t i = 0; i < SIZE; i++)
         if (to[i] != 9)
             return printf("byte %zu of the copy is %d, not 9\n", i, to[i]), 1;
-    if (shared && !shows_store(to))
+    if (shared && !shows_store(to, SIZE))
         return printf("copies were shared before the jumps and are not after them\n"), 1;
     return 0;
 }

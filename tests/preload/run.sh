@@ -1,35 +1,87 @@
 #!/bin/sh
-# Runs each story of this folder under the shim, in every variant of the table below. Only the story is preloaded, never this.
-here=$(dirname "$0")
-bin=$TOP_BUILDDIR/tests/preload
-count=0
-
-# variant: what COWSHIM_INTERNAL takes away; "-" takes nothing
-variants='- uffd-off scan-off,vma-off,tmpfs-off,uffd-off'
+# Runs every line of tests/preload/stories: TAP, a line for each story that a program tells, as many programs at a time as there are
+# processors. run.sh [NAME...] runs these only. Only the story is preloaded, never this.
+here=$(cd "$(dirname "$0")" && pwd)
+bin=${TOP_BUILDDIR:-.}/tests/preload
 
 if [ ! -e "$COWSHIM_LIBRARY" ]; then
     echo "1..0 # SKIP no $COWSHIM_LIBRARY: a sanitizer build has no shim"
     exit 0
 fi
-for story in fork_unannounced fork_threads jump_out; do
-    for variant in $variants; do
-        count=$((count + 1))
-        words=$variant
-        [ "$variant" != - ] || words=
-        if said=$(COWSHIM_INTERNAL=$words COWSHIM_POLICY=memory LD_PRELOAD=$COWSHIM_LIBRARY timeout 120 "$bin/$story" 2>&1); then
-            echo "ok $count - $story, without: $variant"
-        else
-            echo "not ok $count - $story, without: $variant"
-            echo "$said" | sed 's/^/# /'
-        fi
+if [ "$1" = --one ]; then
+    work=$2
+else
+    work=$(mktemp -d) || exit 99
+    trap 'rm -rf "$work"' EXIT
+fi
+
+find_library() {
+    case $1 in
+    ./*) echo "$bin/.libs/${1#./}" && return ;;
+    esac
+    for directory in /usr/lib/$(uname -m)-linux-gnu /usr/lib64 /usr/lib /usr/local/lib; do
+        [ -e "$directory/$1" ] && echo "$directory/$1" && return
     done
-done
+}
+
+# name program[,argument...] [environment]; what follows is printed without numbers.
+run_one() {
+    name=$1
+    program=$(echo "$2" | tr , ' ')
+    shift 2
+    before='' behind=''
+    for setting; do
+        case $setting in
+        AHEAD=* | BEHIND=*)
+            library=$(find_library "${setting#*=}")
+            if [ -z "$library" ]; then
+                echo "ok - $name # SKIP ${setting#*=} is not installed"
+                return
+            fi
+            [ "${setting%%=*}" = AHEAD ] && before=$library: || behind=:$library
+            ;;
+        esac
+    done
+    # shellcheck disable=SC2086 # the arguments of the table are words
+    env COWSHIM_POLICY=memory STORY_DIRECTORY="$work" STORY_LIBRARIES="$bin/.libs" "$@" LD_PRELOAD="$before$COWSHIM_LIBRARY$behind" \
+        timeout 120 "$bin/"$program >"$work/$name.out" 2>&1
+    status=$?
+    awk -v name="$name" -v status=$status '
+        /^begin / { open = substr($0, 7); next }
+        /^ok /     { print "ok - " name ": " substr($0, 4); told++; open = ""; next }
+        /^not ok / { print "not ok - " name ": " substr($0, 8); told++; broken++; open = ""; next }
+        /^skip /   { print "ok - " name ": " substr($0, 6) " # SKIP " why; told++; open = ""; next }
+        { why = $0; sub(/^# /, "", why); print "# " why }
+        END {
+            if (open != "") print "not ok - " name ": " open " (ended with status " status ")"
+            else if (told == 0 && status == 77) print "ok - " name " # SKIP " why
+            else if (told == 0 || (status != 0 && !broken)) print (status == 0 ? "ok" : "not ok") " - " name (status == 0 ? "" : " (ended with status " status ")")
+        }' "$work/$name.out"
+}
+
+if [ "$1" = --one ]; then
+    # shellcheck disable=SC2046 # the table is ours: its words are the arguments
+    run_one $(sed -n "$3p" "$work/all") >"$work/$3.result"
+    exit
+fi
+grep -v '^#' "$here/stories" >"$work/all"
+if [ $# -gt 0 ]; then
+    for wanted; do grep "^$wanted " "$work/all"; done >"$work/some"
+    mv "$work/some" "$work/all"
+fi
+lines=$(wc -l <"$work/all")
+seq "$lines" | xargs -P "$(nproc)" -n 1 "$0" --one "$work"
 
 # The library exports exactly what it stands in front of.
-count=$((count + 1))
-if nm -D --defined-only "$COWSHIM_LIBRARY" | awk '$2 == "T" { sub(/@.*/, "", $3); print $3 }' | sort | diff "$here/exports.txt" - >/dev/null; then
-    echo "ok $count - exports are those of exports.txt"
+if nm -D --defined-only "$COWSHIM_LIBRARY" | awk '$2 == "T" { sub(/@.*/, "", $3); print $3 }' | sort |
+    diff "$here/exports.txt" - >"$work/exports"; then
+    echo "ok - exports are those of exports.txt"
 else
-    echo "not ok $count - exports are those of exports.txt"
-fi
-echo "1..$count"
+    sed 's/^/# /' "$work/exports"
+    echo "not ok - exports are those of exports.txt"
+fi >"$work/$((lines + 1)).result"
+seq "$((lines + 1))" | sed "s|.*|$work/&.result|" | xargs cat | awk '
+    /^ok / { sub(/^ok/, "ok " ++count) }
+    /^not ok / { sub(/^not ok/, "not ok " ++count); failed = 1 }
+    { print }
+    END { print "1.." count; exit failed }'
