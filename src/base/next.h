@@ -6,6 +6,7 @@
 #define COWSHIM_BASE_NEXT_H
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #ifdef __GNUC__
 #pragma GCC poison malloc calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc
 #pragma GCC poison memcpy memmove mempcpy memset bcopy bzero wmemcpy wmemmove wmempcpy
-#pragma GCC poison madvise mprotect munmap mremap mlock munlock mlockall mmap mmap64 close dup2 dup3 closefrom
+#pragma GCC poison madvise mprotect munmap mremap mlock munlock mlockall mmap mmap64 close fcntl fcntl64 fstat fstat64 dup dup2 dup3 closefrom
 #endif
 
 #endif

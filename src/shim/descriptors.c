@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Our descriptors are not the program's: what closes or replaces descriptors behaves as if ours were not open. In a vfork child
-   the table is a copy, and nothing done there is any business of ours. */
+/* Our descriptors are not the program's: what closes, replaces or looks for descriptors behaves as if ours were not open. In a
+   vfork child the table is a copy, and nothing done there is any business of ours. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernel/descriptor.h"
@@ -14,13 +16,67 @@ static bool is_ours(int fd)
     return UNLIKELY(descriptor_is_ours(fd)) && descriptor_in_own_process();
 }
 
+static int not_open(void)
+{
+    errno = EBADF;
+    return -1;
+}
+
 HOOK int close(int fd)
 {
-    if (is_ours(fd)) {
-        errno = EBADF;
-        return -1;
-    }
-    return next.close(fd);
+    return is_ours(fd) ? not_open() : next.close(fd);
+}
+
+/* The questions by which programs find out which numbers are open. */
+HOOK int fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+    long argument;
+
+    va_start(arguments, command);
+    argument = va_arg(arguments, long);
+    va_end(arguments);
+    return is_ours(fd) ? not_open() : next.fcntl(fd, command, argument);
+}
+
+HOOK int fcntl64(int fd, int command, ...)
+{
+    va_list arguments;
+    long argument;
+
+    va_start(arguments, command);
+    argument = va_arg(arguments, long);
+    va_end(arguments);
+    return fcntl(fd, command, argument);
+}
+
+HOOK int fstat(int fd, struct stat *status)
+{
+    return is_ours(fd) ? not_open() : next.fstat(fd, status);
+}
+
+HOOK int fstat64(int fd, struct stat64 *status)
+{
+    return fstat(fd, (struct stat *)status);
+}
+
+/* What fstat was before glibc 2.33. */
+HOOK int __fxstat(int version, int fd, struct stat *status);
+HOOK int __fxstat64(int version, int fd, struct stat64 *status);
+
+HOOK int __fxstat(int version, int fd, struct stat *status)
+{
+    return is_ours(fd) ? not_open() : next.__fxstat(version, fd, status);
+}
+
+HOOK int __fxstat64(int version, int fd, struct stat64 *status)
+{
+    return __fxstat(version, fd, (struct stat *)status);
+}
+
+HOOK int dup(int fd)
+{
+    return is_ours(fd) ? not_open() : next.dup(fd);
 }
 
 /* The program asks for this very number: ours moves away. */
@@ -32,20 +88,16 @@ static void make_way(int fd)
 
 HOOK int dup2(int from, int to)
 {
-    if (is_ours(from)) {
-        errno = EBADF;
-        return -1;
-    }
+    if (is_ours(from))
+        return not_open();
     make_way(to);
     return next.dup2(from, to);
 }
 
 HOOK int dup3(int from, int to, int flags)
 {
-    if (is_ours(from)) {
-        errno = EBADF;
-        return -1;
-    }
+    if (is_ours(from))
+        return not_open();
     make_way(to);
     return next.dup3(from, to, flags);
 }

@@ -2,7 +2,8 @@
 check_PROGRAMS += \
     tests/preload/fork_threads \
     tests/preload/fork_unannounced \
-    tests/preload/jump_out
+    tests/preload/jump_out \
+    tests/preload/open_numbers
 
 dist_check_SCRIPTS += tests/preload/run.sh
 EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h
