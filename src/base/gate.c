@@ -24,7 +24,7 @@ static _Atomic int active; /* operations under way */
 static _Atomic int closed; /* a fork is under way, or waits */
 
 static _Atomic int always_marked = 1;
-static _Atomic int *_Atomic mark = &always_marked; /* 1 here, 0 in a child that was not announced */
+_Atomic int *_Atomic gate_mark = &always_marked;
 static void (*orphan_handler)(void);
 
 static void wait_while(_Atomic int *word, int value)
@@ -51,7 +51,7 @@ int gate_init(void (*on_orphan)(void))
         return -error;
     }
     atomic_store((_Atomic int *)page, 1); /* first: other threads may be here already */
-    atomic_store(&mark, (_Atomic int *)page);
+    atomic_store(&gate_mark, (_Atomic int *)page);
     return 0;
 }
 
@@ -60,7 +60,7 @@ static bool adopt_child(void)
 {
     if (atomic_load(&active) != 0 || atomic_load(&closed) != 0)
         return false;
-    atomic_store(mark, 1);
+    atomic_store(gate_mark, 1);
     thread_self.inside = true;
     if (orphan_handler != NULL)
         orphan_handler();
@@ -68,9 +68,9 @@ static bool adopt_child(void)
     return true;
 }
 
-bool gate_orphaned(void)
+bool gate_marked(void)
 {
-    return atomic_load_explicit(atomic_load(&mark), memory_order_relaxed) == 0;
+    return atomic_load(&gate_mark) != &always_marked;
 }
 
 static bool pass(void)
@@ -136,7 +136,7 @@ void gate_open(void)
 
 void gate_open_in_child(void)
 {
-    atomic_store(mark, 1);
+    atomic_store(gate_mark, 1);
     thread_self.owns_gate = false;
     atomic_store(&active, 0);
     atomic_store(&closed, 0);

@@ -6,15 +6,24 @@
 #ifndef COWSHIM_BASE_GATE_H
 #define COWSHIM_BASE_GATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+
+/* 1 here, 0 in a child that was not announced; gate.c's alone to write. */
+extern _Atomic int *_Atomic gate_mark;
 
 /* on_orphan runs in an unannounced child, once, if nobody was inside when it was forked. */
 int gate_init(void (*on_orphan)(void)); /* 0 or -errno: without the mark only announced forks are noticed */
 
 /* False: the caller is inside already, or in a child whose inherited state cannot be trusted. Nothing to leave then. */
 bool gate_enter(void);
+/* Whether forks that nobody announced are noticed. */
+bool gate_marked(void);
 /* Whether this is such a child: what other threads had under way in the parent will never end here. */
-bool gate_orphaned(void);
+static inline bool gate_orphaned(void)
+{
+    return atomic_load_explicit(atomic_load_explicit(&gate_mark, memory_order_relaxed), memory_order_relaxed) == 0;
+}
 void gate_leave(void);
 
 /* Before fork; returns when the caller is alone. A caller that is inside (a signal handler that forks) cannot wait for itself: false,

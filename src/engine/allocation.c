@@ -148,6 +148,7 @@ void engine_set_size(const void *start, size_t size)
     block = block_find_start((uintptr_t)start);
     if (block != NULL) {
         block->size = size;
+        block_export_change(block);
         block_release(block);
     }
     entry_end(&entry);
@@ -172,6 +173,7 @@ void engine_shrink(const void *start, size_t size)
         /* The page that the old size ended in may show a store, too; the rest of it is the allocator's. */
         drop_views(block, from, page_up(block_end(block)));
         block->size = size;
+        block_export_change(block);
         lock_drop(&block->lock);
         block_release(block);
     }

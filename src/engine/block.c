@@ -3,6 +3,8 @@
 
 #include "base/arena.h"
 #include "engine/counters.h"
+#include "engine/export.h"
+#include "engine/export_page.h"
 
 #include "base/poison.h"
 
@@ -13,6 +15,42 @@ static struct pool blocks = POOL_INITIALIZER(struct block);
 static struct block *entry_of(struct tree_node *node)
 {
     return tree_entry(node, struct block, node);
+}
+
+static unsigned flags_of(const struct block *block)
+{
+    return (block->excluded ? EXPORT_EXCLUDED : 0) | (block->huge ? EXPORT_HUGE : 0) |
+           (block->raw == NULL ? EXPORT_REGISTERED : 0);
+}
+
+void block_export_all(void)
+{
+    if (!export_asleep())
+        return;
+    lock_take(&registry_lock);
+    if (export_asleep()) {
+        export_open();
+        for (struct tree_node *node = tree_first(&registry); node != NULL; node = tree_next(node)) {
+            struct block *block = entry_of(node);
+
+            block->export_slot = export_add(block_start(block), block->size, flags_of(block));
+        }
+    }
+    lock_drop(&registry_lock);
+}
+
+void block_export_change(struct block *block)
+{
+    lock_take(&registry_lock);
+    export_change(block->export_slot, block->size, flags_of(block));
+    lock_drop(&registry_lock);
+}
+
+void block_export_copy(struct block *block, uintptr_t from, const void *caller)
+{
+    lock_take(&registry_lock);
+    export_copied(block->export_slot, from, caller);
+    lock_drop(&registry_lock);
 }
 
 struct block *block_add(uintptr_t start, size_t size, void *raw)
@@ -36,6 +74,7 @@ void block_restore(struct block *block, uintptr_t start, size_t size, void *raw)
     block->live = true;
     lock_take(&registry_lock);
     tree_insert(&registry, &block->node);
+    block->export_slot = export_add(start, size, flags_of(block));
     lock_drop(&registry_lock);
 }
 
@@ -144,6 +183,8 @@ bool block_remove(struct block *block)
         block->live = false;
         lock_take(&registry_lock);
         tree_remove(&registry, &block->node);
+        export_remove(block->export_slot);
+        block->export_slot = 0;
         lock_drop(&registry_lock);
     }
     lock_drop(&block->lock);

@@ -23,11 +23,12 @@ struct block {
     /* under the lock: */
     struct tree extents; /* what of it shows a store; see extent.h */
     bool live;           /* false once it left the registry: nothing may be mapped into it any more */
-    bool excluded;       /* the program locked, protected or partly unmapped it */
-    bool huge;           /* the program asked for huge pages here */
+    _Atomic bool excluded; /* the program locked, protected or partly unmapped it */
+    _Atomic bool huge;     /* the program asked for huge pages here */
     bool measured;       /* shared from since changes was last measured */
     unsigned made_by;    /* the place (sites.h) whose copy this is, until its fate is known; or 0 */
     unsigned changes;    /* running mean of the share that was rewritten between two copies of it */
+    unsigned export_slot; /* registry lock; see export.h */
     size_t copied_pages; /* scattered private pages that copies of it had to copy since it was last whole */
 };
 
@@ -68,5 +69,11 @@ void block_lock_pair(struct block *a, struct block *b);
 void block_unlock_pair(struct block *a, struct block *b);
 
 size_t block_count(void);
+
+/* What other processes see of the blocks (export.h). all: opens the page in a process that has none, and lists what there is; cheap
+   when it is open. change: after a change of size or flags. copy: a copy by the caller was mapped into the block. */
+void block_export_all(void);
+void block_export_change(struct block *block);
+void block_export_copy(struct block *block, uintptr_t from, const void *caller);
 
 #endif

@@ -170,6 +170,10 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
         if (done == 0 && copy.target != NULL && why != REASON_foreign_process && !overlap(copy.to, copy.from, size))
             drop_overwritten(copy.target, copy.to, size);
     }
+    if (done > 0) {
+        engine_wake(); /* a child sees its parent's blocks before it has any of its own */
+        block_export_copy(copy.target, copy.from, caller);
+    }
     say(&copy, why, done);
     if (copy.source != NULL)
         block_release(copy.source);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters of the process: relaxed atomics, read at any time. */
+/* Counters of the process: relaxed atomics, read at any time. They live in the exported page where there is one (export_page.h),
+   with their names, so that other processes see them without our doing anything. */
 #ifndef COWSHIM_ENGINE_COUNTERS_H
 #define COWSHIM_ENGINE_COUNTERS_H
 
@@ -21,6 +22,19 @@ enum reason {
     REASON_none = REASONS
 };
 
+#define COUNT_NAME_SIZE 24
+
+struct count {
+    char name[COUNT_NAME_SIZE];
+    _Atomic uint64_t number;
+    _Atomic uint64_t bytes; /* only of reasons */
+};
+
+struct counts {
+    struct count counters[COUNTERS];
+    struct count reasons[REASONS];
+};
+
 void counter_add(enum counter counter, uint64_t amount);
 uint64_t counter_read(enum counter counter);
 const char *counter_name(enum counter counter);
@@ -33,6 +47,8 @@ uint64_t reason_bytes(enum reason reason);
 const char *reason_name(enum reason reason);
 const char *reason_words(enum reason reason);
 
+/* From now on they are counted there, in zeroed memory (NULL: in our own), and what was counted so far goes along. */
+void counters_move(struct counts *to);
 void counters_reset(void); /* in a forked child, where nobody else runs */
 
 #endif

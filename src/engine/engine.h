@@ -10,7 +10,7 @@
 
 /* After config_read(). Registers nothing with libc; the shim calls the fork functions. */
 void engine_start(void);
-/* Before the first block: learns what this kernel can do. Cheap afterwards. */
+/* Before the first block: learns what this kernel can do, and shows the process to others. Cheap afterwards. */
 void engine_wake(void);
 
 /* memcpy for size >= COWSHIM_MIN_SIZE. True: it is done, all of it. False: copy plainly; views that the plain copy would

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/gate.h"
+#include "engine/export.h"
 #include "kernel/signals.h"
 
 #include "base/poison.h"
@@ -34,6 +35,8 @@ void entry_end(struct entry *entry)
 {
     int ignored;
 
+    if (entry->quiet)
+        export_note_descriptors();
     gate_leave();
     if (entry->quiet) {
         pthread_setcancelstate(entry->cancel_state, &ignored);

@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "engine/counters.h"
 #include "engine/engine.h"
+#include "engine/export.h"
 #include "engine/fork.h"
 #include "engine/store.h"
 #include "kernel/descriptor.h"
@@ -17,6 +18,7 @@
 void fork_adopt(void)
 {
     descriptor_after_fork();
+    export_after_fork(); /* before anything is counted */
     procfile_after_fork();
     write_guard_after_fork();
     store_after_fork();

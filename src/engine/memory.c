@@ -106,6 +106,7 @@ bool engine_memory_call(const void *start, size_t size, enum engine_memory_call 
             lock_take(&block->lock);
             if (block->live)
                 apply(block, max_address(at, block_start(block)), min_address(end, page_up(stop)), call);
+            block_export_change(block);
             lock_drop(&block->lock);
         } else {
             stop = end;

@@ -47,10 +47,11 @@ void engine_wake(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     static _Atomic bool awake;
 
-    if (atomic_load_explicit(&awake, memory_order_acquire))
-        return;
-    pthread_once(&once, look_at_machine);
-    atomic_store_explicit(&awake, true, memory_order_release);
+    if (!atomic_load_explicit(&awake, memory_order_acquire)) {
+        pthread_once(&once, look_at_machine);
+        atomic_store_explicit(&awake, true, memory_order_release);
+    }
+    block_export_all();
 }
 
 struct page_text {

@@ -44,6 +44,7 @@ tests_unit_kernel_LDADD = $(unit_libs)
 tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_unit.c tests/unit/engine_unit.h \
     tests/unit/engine_block.c \
+    tests/unit/engine_export.c \
     tests/unit/engine_extent.c \
     tests/unit/engine_fault.c \
     tests/unit/engine_fill.c \
