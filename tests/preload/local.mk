@@ -1,9 +1,16 @@
 # Included by the top Makefile.am; paths are from the top. A program is one line here, and one or more in tests/preload/stories.
 check_PROGRAMS += \
+    tests/preload/alloc \
+    tests/preload/early \
     tests/preload/fork_threads \
     tests/preload/fork_unannounced \
     tests/preload/jump_out \
     tests/preload/open_numbers
+
+# A library of the tests' own; -rpath makes it a shared one.
+check_LTLIBRARIES += tests/preload/early_library.la
+tests_preload_early_library_la_SOURCES = tests/preload/early_library.c tests/preload/early_library.h
+tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 dist_check_SCRIPTS += tests/preload/run.sh
 EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h
