@@ -1,6 +1,7 @@
 # Included by the top Makefile.am; paths are from the top. A program is one line here, and one or more in tests/preload/stories.
 check_PROGRAMS += \
     tests/preload/alloc \
+    tests/preload/copies \
     tests/preload/early \
     tests/preload/fork_threads \
     tests/preload/fork_unannounced \
