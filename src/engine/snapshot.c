@@ -193,10 +193,12 @@ static size_t seal_or_leave(struct snapshot *snapshot, uintptr_t start, uintptr_
     if (left == 0 || *error != 0)
         return left;
     from->copied_pages += pages_in(runs, left);
+    snapshot->to->copied_pages = from->copied_pages; /* it inherits the pages: in a chain of copies the next one copies them again */
     if (!policy_consolidates((end - start) / page_size, from->copied_pages, uses_huge_store(from)))
         return left;
     *error = seal_whole(from, snapshot->guard, start, end, runs, left);
     from->copied_pages = 0;
+    snapshot->to->copied_pages = 0;
     if (*error == 0)
         return 0;
     if (*error == -ENOSPC) /* that stays a wish: the runs are copied as before */
