@@ -2,6 +2,7 @@
 #include "engine/reclaim.h"
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/lock.h"
 #include "engine/counters.h"
 #include "engine/extent.h"
@@ -25,12 +26,15 @@
    looked at first the next time. */
 #define PATIENCE_NS 2000000
 #define PATIENCE_ALL_NS 10000000
+/* After a look that found nothing, this many times as long nobody looks: 3 % of the time at most is lost that way, and what died
+   unexpectedly is found soon all the same. */
+#define REST 32
 
 static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
 static uint64_t faults_then;    /* when we last looked */
 static uint64_t unshown_so_far; /* since then */
 static bool unfinished;          /* the last walk was cut short */
-static unsigned disappointed;   /* sweeps in a row that found nothing: each doubles what the next one waits for */
+static uint64_t rest_until;      /* looking found nothing: not again before this time */
 
 struct sweep {
     struct store *store;
@@ -57,13 +61,27 @@ static void hold_block(struct tree_node *view, void *context)
     sweep->held[sweep->held_count++] = block;
 }
 
-static void set_bits(unsigned char *bits, size_t from, size_t to, bool value)
+static void set_each(unsigned char *bits, size_t from, size_t to, bool value)
 {
     for (size_t i = from; i < to; i++) {
         unsigned char bit = (unsigned char)(1u << (i & 7));
 
         bits[i >> 3] = (unsigned char)(value ? bits[i >> 3] | bit : bits[i >> 3] & ~bit);
     }
+}
+
+static void set_bits(unsigned char *bits, size_t from, size_t to, bool value)
+{
+    size_t first = align_up(from, 8);
+    size_t last = align_down(to, 8);
+
+    if (first >= last) {
+        set_each(bits, from, to, value);
+        return;
+    }
+    set_each(bits, from, first, value);
+    bytes_fill(bits + first / 8, value ? 0xff : 0, (last - first) / 8);
+    set_each(bits, last, to, value);
 }
 
 static bool bit_set(const unsigned char *bits, size_t i)
@@ -119,31 +137,36 @@ static unsigned char *punched_bits(struct store *store, uint64_t used)
     return store->punched;
 }
 
+/* The first page from here on that is dead and was not punched; base: the page of the store that bit 0 of `dead` stands for. */
+static size_t next_new(const unsigned char *dead, const unsigned char *punched, size_t base, size_t from, size_t pages)
+{
+    while (from < pages) {
+        unsigned left = (unsigned)(dead[from >> 3] & ~punched[(base + from) >> 3]) >> (from & 7);
+
+        if (left != 0) {
+            from += (size_t)__builtin_ctz(left);
+            break;
+        }
+        from = align_down(from, 8) + 8;
+    }
+    return from < pages ? from : pages;
+}
+
 static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsigned char *dead, size_t pages,
                        unsigned char *punched)
 {
     size_t base = offset / page_size;
-    size_t from = 0;
+    size_t to;
 
-    while (from < pages) {
-        size_t to = from;
-
+    for (size_t from = 0; (from = next_new(dead, punched, base, from, pages)) < pages; from = to) {
+        to = from;
         while (to < pages && bit_set(dead, to) && !bit_set(punched, base + to))
             to++;
-        if (to > from && storefile_punch(fd, offset + from * page_size, (to - from) * page_size) == 0) {
+        if (storefile_punch(fd, offset + from * page_size, (to - from) * page_size) == 0) {
             set_bits(punched, base + from, base + to, true);
             sweep->freed += (to - from) * page_size;
         }
-        from = to + (to == from);
     }
-}
-
-static bool any_new(const unsigned char *dead, size_t pages, const unsigned char *punched, size_t base)
-{
-    for (size_t i = 0; i < pages; i++)
-        if (bit_set(dead, i) && !bit_set(punched, base + i))
-            return true;
-    return false;
 }
 
 static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned char *punched)
@@ -158,7 +181,7 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
         if (!keep_shown(view_of(sweep->picture.views[i]), offset, offset + pages * page_size, dead))
             return false;
     /* After the look, not before: a copy of the process that is made from now on hides the same pages. */
-    if (any_new(dead, pages, punched, offset / page_size)) {
+    if (next_new(dead, punched, offset / page_size, 0, pages) < pages) {
         if (witness_copied()) {
             store_after_fork_later();
             return false;
@@ -250,7 +273,7 @@ static bool is_due(void)
         return false;
     unshown_so_far += store_take_unshown();
     possible = (faults - faults_then) * page_size + unshown_so_far;
-    if (possible < (stored / WORTH) << disappointed)
+    if (possible < stored / WORTH)
         return false;
     faults_then = faults;
     unshown_so_far = 0;
@@ -279,12 +302,14 @@ static bool sweep_all(uint64_t *freed)
 void reclaim_event(void)
 {
     uint64_t freed = 0;
+    uint64_t start;
 
     if (store_bytes() == 0 || !lock_try(&sweep_lock))
         return;
-    if (unfinished || is_due()) {
+    start = usage_now();
+    if (start >= rest_until && (unfinished || is_due())) {
         unfinished = descriptor_in_own_process() && !sweep_all(&freed);
-        disappointed = freed > 0 ? 0 : disappointed < 4 ? disappointed + 1 : 4;
+        rest_until = freed > 0 ? 0 : usage_now() + REST * (usage_now() - start);
         counter_add(COUNT_reclaimed_bytes, freed);
     }
     lock_drop(&sweep_lock);
