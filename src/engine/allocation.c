@@ -102,7 +102,7 @@ bool engine_remove(void *start, void **raw)
 
     if (block_count() == 0)
         return false;
-    quiet = has_views(start);
+    quiet = extent_count() > 0 && has_views(start);
     *raw = NULL;
     if (!(quiet ? entry_begin_quiet : entry_begin)(&entry))
         return block_peek((uintptr_t)start, &size);

@@ -253,7 +253,7 @@ bool engine_fill(void *to, int value, size_t size)
     bool done = false;
 
     /* Quiet even to find out that there is nothing to do: memset may be left by a jump out of a signal handler. */
-    if (block_count() == 0 || !entry_begin_quiet(&entry))
+    if ((value != 0 && extent_count() == 0) || block_count() == 0 || !entry_begin_quiet(&entry))
         return false;
     block = find_range((uintptr_t)to, size);
     if (block != NULL) {
