@@ -5,16 +5,21 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/page.h"
 
 /* What dlsym asks of us while it runs: a few small buffers, once. One page each keeps them page-aligned; 64 KiB is the largest
-   page size that Linux uses on the machines that we build for, and untouched pages of .bss cost nothing. */
+   page size that Linux uses on the machines that we build for. Taken from the kernel when first asked for, which is hardly ever:
+   in .bss it would cost every process four system calls and as many faults, for it tears our other variables apart. */
 #define BOOTSTRAP_SLOT ((size_t)65536)
 #define BOOTSTRAP_SLOTS 32
 
-static char bootstrap_memory[BOOTSTRAP_SLOTS][BOOTSTRAP_SLOT] __attribute__((aligned(65536)));
+static char *bootstrap_memory; /* NULL: not taken yet */
 static unsigned bootstrap_used;
 static bool binding;
 
@@ -24,12 +29,20 @@ static void *bootstrap_take(size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return bootstrap_memory[bootstrap_used++];
+    if (bootstrap_memory == NULL) {
+        long pages = syscall(SYS_mmap, NULL, (BOOTSTRAP_SLOTS + 1) * BOOTSTRAP_SLOT, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (pages == -1)
+            return NULL; /* errno says it */
+        bootstrap_memory = (char *)align_up((uintptr_t)pages, BOOTSTRAP_SLOT);
+    }
+    return bootstrap_memory + BOOTSTRAP_SLOT * bootstrap_used++;
 }
 
 bool next_is_bootstrap(const void *pointer)
 {
-    return (uintptr_t)pointer - (uintptr_t)bootstrap_memory < sizeof bootstrap_memory;
+    return bootstrap_memory != NULL && (uintptr_t)pointer - (uintptr_t)bootstrap_memory < BOOTSTRAP_SLOTS * BOOTSTRAP_SLOT;
 }
 
 size_t next_bootstrap_size(const void *pointer)
