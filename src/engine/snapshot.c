@@ -127,12 +127,26 @@ static int show_window(struct snapshot *snapshot, uintptr_t start, uintptr_t end
     return error;
 }
 
+/* What a private run of the source hides was mapped into the target, too. */
+static void note_hidden(const struct block *from, const struct page_run *run)
+{
+    const struct extent *extent = extent_from(from, run->start);
+
+    for (; extent != NULL && extent_start(extent) < run->end; extent = extent_after(extent)) {
+        uintptr_t start = max_address(extent_start(extent), run->start);
+        uintptr_t end = min_address(extent_end(extent), run->end);
+
+        store_refilled(extent->store, extent_offset(extent, start), end - start);
+    }
+}
+
 static void copy_runs(struct snapshot *snapshot, const struct page_run *runs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         size_t size = runs[i].end - runs[i].start;
 
         bytes_copy((void *)(runs[i].start + snapshot->shift), (const void *)runs[i].start, size);
+        note_hidden(snapshot->from, &runs[i]);
         counter_add(COUNT_bytes_edges, size);
     }
 }

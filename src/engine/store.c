@@ -304,6 +304,16 @@ bool store_picture_holds(struct store *store, const struct store_picture *pictur
     return same;
 }
 
+void store_refilled(struct store *store, uint64_t offset, uint64_t size)
+{
+    size_t end = (offset + size) / page_size;
+
+    lock_take(&stores_lock);
+    for (size_t page = offset / page_size; page < end && page < store->punched_pages; page++)
+        store->punched[page >> 3] &= (unsigned char)~(1u << (page & 7));
+    lock_drop(&stores_lock);
+}
+
 void store_totals(size_t *count, uint64_t *allocated)
 {
     *count = 0;

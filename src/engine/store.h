@@ -26,7 +26,7 @@ struct store {
     unsigned view_count;
     struct tree views; /* extents by offset */
     struct store *next, *previous;
-    /* reclaim.c's, under its lock: one bit a page that was punched already, for the first punched_pages pages */
+    /* reclaim.c's, while all blocks that show the store are locked: one bit a page that was punched already, for the first punched_pages pages */
     unsigned char *punched;
     size_t punched_pages;
     uint64_t sweep_at; /* where the next look begins, if the last one was cut short */
@@ -65,6 +65,9 @@ struct store_picture {
 /* visit is called under the stores lock, in which no view can end. */
 int store_picture_take(struct store *store, struct store_picture *picture,
                        void (*visit)(struct tree_node *view, void *context), void *context);
+/* A view of these bytes was written over by us, for which the kernel may allocate pages that were punched: they are worth another
+   punch when they are dead. Some block that shows them is locked, so that nobody sweeps the store. */
+void store_refilled(struct store *store, uint64_t offset, uint64_t size);
 /* Bytes reserved in all stores; cheap. */
 uint64_t store_bytes(void);
 /* Whether the picture still holds. */
