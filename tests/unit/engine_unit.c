@@ -101,3 +101,60 @@ char *sealed_block(size_t pages, unsigned number, char **other)
         unit_remove(copy);
     return block;
 }
+
+static void write_pages(char *memory, char *shadow, size_t from, size_t to, unsigned number)
+{
+    uint64_t *words = (uint64_t *)(void *)memory, *same = (uint64_t *)(void *)shadow;
+
+    for (size_t i = from * page_size / 8; i < to * page_size / 8; i++)
+        words[i] = same[i] = ((uint64_t)number << 32 | i) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void make_view(char *memory, char *shadow, size_t from, size_t to, unsigned number)
+{
+    char *other = unit_block(to - from);
+
+    write_pages(memory, shadow, from, to, number);
+    if (!unit_copy(other, memory + from * page_size, (to - from) * page_size))
+        UNIT_FAIL("nothing was sealed");
+    unit_remove(other);
+}
+
+void bring_into(enum state state, char *memory, size_t pages, unsigned number, char *shadow)
+{
+    memset(shadow, 0, pages * page_size);
+    switch (state) {
+    case PRIVATE:
+        write_pages(memory, shadow, 0, pages, number);
+        break;
+    case VIEW:
+        make_view(memory, shadow, 0, pages, number);
+        break;
+    case PATCHWORK:
+        make_view(memory, shadow, 0, pages / 2, number);
+        write_pages(memory, shadow, 3, 4, number + 1);
+        write_pages(memory, shadow, 10, 13, number + 1);
+        write_pages(memory, shadow, pages / 2 + 5, pages / 2 + 6, number);
+        write_pages(memory, shadow, pages / 4 * 3, pages, number);
+        break;
+    case ISLAND:
+        make_view(memory, shadow, pages / 4, pages / 2, number);
+        write_pages(memory, shadow, 0, pages / 4, number);
+        break;
+    default:
+        break;
+    }
+}
+
+size_t long_hole(enum state state, size_t pages, size_t *first)
+{
+    size_t last = state == PATCHWORK ? pages / 4 * 3 : pages;
+
+    *first = state == HOLES ? 0 : state == PATCHWORK ? pages / 2 + 6 : pages / 2;
+    return state == PRIVATE || state == VIEW ? 0 : last - *first;
+}
+
+size_t scattered_pages(enum state state)
+{
+    return state == PATCHWORK ? 5 : 0;
+}

@@ -22,4 +22,15 @@ void discard(char *start, size_t pages);
 /* A block of filled pages that is one view: sealed, and shown by another block, which is returned in *other if asked for. */
 char *sealed_block(size_t pages, unsigned number, char **other);
 
+/* What pages of a block can be when an operation meets them. Patchwork has a view with private runs in it, zero memory with a private
+   page in it, and private memory; an island is a view in the middle, private before it and zero behind. */
+enum state { HOLES, PRIVATE, VIEW, PATCHWORK, ISLAND, STATES };
+
+/* Brings fresh pages of a block into a state; `number` makes the contents. The shadow is plain memory that gets the same. */
+void bring_into(enum state state, char *memory, size_t pages, unsigned number, char *shadow);
+/* Where pages of that state are one long hole: the first and how many; 0 pages where there is none. */
+size_t long_hole(enum state state, size_t pages, size_t *first);
+/* Private pages that are too scattered to be sealed when such pages are copied. */
+size_t scattered_pages(enum state state);
+
 #endif

@@ -43,15 +43,21 @@ tests_unit_kernel_LDADD = $(unit_libs)
 
 tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_unit.c tests/unit/engine_unit.h \
+    tests/unit/engine_allocation.c \
     tests/unit/engine_block.c \
+    tests/unit/engine_drop.c \
     tests/unit/engine_export.c \
     tests/unit/engine_extent.c \
     tests/unit/engine_fault.c \
     tests/unit/engine_fill.c \
     tests/unit/engine_fork.c \
+    tests/unit/engine_memory.c \
     tests/unit/engine_policy.c \
+    tests/unit/engine_reason.c \
+    tests/unit/engine_reclaim.c \
     tests/unit/engine_seal.c \
     tests/unit/engine_sites.c \
+    tests/unit/engine_snapshot.c \
     tests/unit/engine_store.c
 tests_unit_engine_CPPFLAGS = $(unit_cppflags)
 tests_unit_engine_CFLAGS = $(unit_cflags)

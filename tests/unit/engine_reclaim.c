@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Reclaim against a model of which store pages anybody can see: what is visible is never punched, and what nobody sees is given
+   back once something happened. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/counters.h"
+#include "engine/engine.h"
+#include "engine/reclaim.h"
+#include "engine_unit.h"
+#include "kernel/pagemap.h"
+#include "kernel/storefile.h"
+
+/* A store with more views than fit into a picture is not looked at. */
+#define PICTURE_VIEWS (sizeof((struct store_picture *)NULL)->views / sizeof(struct tree_node *))
+
+/* Faults enough for a look, and an event. */
+static void make_event(void)
+{
+    size_t size = store_bytes() + ((size_t)1 << 20);
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(memory != MAP_FAILED);
+    madvise(memory, size, MADV_NOHUGEPAGE);
+    for (size_t at = 0; at < size; at += page_size)
+        memory[at] = 1;
+    munmap(memory, size);
+    reclaim_event();
+}
+
+struct world {
+    char **block, **shadow;
+    size_t blocks, pages;
+};
+
+static void make_world(struct world *world, size_t blocks, size_t pages)
+{
+    world->block = calloc(blocks, sizeof *world->block);
+    world->shadow = calloc(blocks, sizeof *world->shadow);
+    world->blocks = blocks;
+    world->pages = pages;
+    for (size_t i = 0; i < blocks; i++) {
+        world->block[i] = unit_block(pages);
+        world->shadow[i] = unit_map(pages * page_size);
+    }
+}
+
+static void verify(const struct world *world, size_t i, const char *when)
+{
+    for (size_t page = 0; page < world->pages; page++)
+        if (memcmp(world->block[i] + page * page_size, world->shadow[i] + page * page_size, page_size) != 0)
+            UNIT_FAIL("%s: block %zu is wrong at page %zu", when, i, page);
+}
+
+static void write_pages(struct world *world, size_t i, size_t from, size_t pages)
+{
+    uint64_t value = unit_random();
+
+    for (size_t at = from * page_size; at < (from + pages) * page_size; at += 8) {
+        *(uint64_t *)(void *)(world->block[i] + at) = value + at;
+        *(uint64_t *)(void *)(world->shadow[i] + at) = value + at;
+    }
+}
+
+static void copy_pages(struct world *world, size_t to, size_t target, size_t from, size_t source, size_t pages)
+{
+    if (to == from && (target < source + pages && source < target + pages))
+        return;
+    unit_copy(world->block[to] + target * page_size, world->block[from] + source * page_size, pages * page_size);
+    memcpy(world->shadow[to] + target * page_size, world->shadow[from] + source * page_size, pages * page_size);
+}
+
+static void start_anew(struct world *world, size_t i)
+{
+    unit_remove(world->block[i]);
+    munmap(world->block[i], world->pages * page_size);
+    world->block[i] = unit_block(world->pages);
+    memset(world->shadow[i], 0, world->pages * page_size);
+}
+
+static void fill_pages(struct world *world, size_t i, size_t from, size_t pages, int value)
+{
+    char *to = world->block[i] + from * page_size;
+
+    if (!engine_fill(to, value, pages * page_size))
+        memset(to, value, pages * page_size);
+    memset(world->shadow[i] + from * page_size, value, pages * page_size);
+}
+
+static void do_something(struct world *world)
+{
+    size_t a = unit_random() % world->blocks, b = unit_random() % world->blocks;
+    size_t from = unit_random() % world->pages, pages = 1 + unit_random() % (world->pages - from);
+    size_t to = unit_random() % 2 ? from : unit_random() % (world->pages - pages + 1);
+
+    switch (unit_random() % 16) {
+    case 0:
+        start_anew(world, a);
+        break;
+    case 1:
+        discard(world->block[a] + from * page_size, pages);
+        madvise(world->block[a] + from * page_size, pages * page_size, MADV_DONTNEED);
+        memset(world->shadow[a] + from * page_size, 0, pages * page_size);
+        break;
+    case 2:
+        fill_pages(world, a, from, pages, (int)(unit_random() & 1));
+        break;
+    case 3:
+    case 4:
+    case 5:
+        write_pages(world, a, from, pages);
+        break;
+    case 6:
+    case 7:
+        for (size_t page = from; page < world->pages; page += 1 + unit_random() % 30)
+            write_pages(world, a, page, 1);
+        break;
+    case 8:
+        copy_pages(world, a, 0, b, 0, world->pages);
+        break;
+    default:
+        copy_pages(world, a, to, b, from, pages);
+        break;
+    }
+}
+
+/* Marks the pages of the store that the view shows and that no private page hides. */
+static void mark_visible(const struct extent *view, bool *visible)
+{
+    for (uintptr_t at = extent_start(view); at < extent_end(view); at += page_size) {
+        int hidden = pagemap_any(PAGES_PRIVATE, at, at + page_size);
+
+        CHECK(hidden >= 0);
+        if (!hidden)
+            visible[extent_offset(view, at) / page_size] = true;
+    }
+}
+
+static size_t visible_pages(struct store *store)
+{
+    bool *visible = calloc(store->used / page_size + 1, sizeof *visible);
+    size_t count = 0;
+
+    for (struct tree_node *node = tree_first(&store->views); node != NULL; node = tree_next(node))
+        mark_visible(tree_entry(node, struct extent, by_offset), visible);
+    for (size_t page = 0; page < store->used / page_size; page++)
+        count += visible[page];
+    free(visible);
+    return count;
+}
+
+/* Pages that are allocated and that nobody sees. Fewer may be allocated than are seen: a hole of a store is no memory. */
+static size_t dead_pages(void)
+{
+    size_t dead = 0;
+
+    for (struct store *store = store_after(NULL); store != NULL; store = store_after(store)) {
+        size_t visible = visible_pages(store);
+        uint64_t allocated;
+
+        CHECK_EQ(storefile_allocated(store_use(store), &allocated), 0);
+        if (allocated / page_size > visible && store->view_count <= PICTURE_VIEWS)
+            dead += allocated / page_size - visible;
+    }
+    return dead;
+}
+
+/* A look may be cut short, and after one in vain nobody looks for a while: events go on. */
+static void expect_nothing_dead(void)
+{
+    for (int i = 0; i < 200 && dead_pages() > 0; i++) {
+        make_event();
+        if (i > 5)
+            usleep(1000);
+    }
+    if (dead_pages() > 0)
+        UNIT_FAIL("%zu dead pages are kept", dead_pages());
+}
+
+static void live(size_t blocks, size_t pages, int rounds, const char *internal)
+{
+    struct world world;
+
+    unit_start(internal);
+    make_world(&world, blocks, pages);
+    for (int round = 1; round <= rounds; round++) {
+        do_something(&world);
+        verify(&world, unit_random() % blocks, "after an operation");
+        if (round % 50 != 0)
+            continue;
+        expect_nothing_dead();
+        for (size_t i = 0; i < blocks; i++)
+            verify(&world, i, "after reclaim");
+    }
+    CHECK(counter_read(COUNT_reclaimed_bytes) > 0);
+    for (size_t i = 0; i < blocks; i++)
+        unit_remove(world.block[i]);
+    CHECK_EQ(stores_allocated(), 0);
+}
+
+TEST(reclaim, random_lives_lose_no_visible_page_and_keep_no_dead_one)
+{
+    live(3, 200, UNIT_TSAN || UNIT_ASAN ? 300 : 1500, "");
+}
+
+TEST(reclaim, many_small_blocks_in_shared_files)
+{
+    live(40, 32, UNIT_TSAN || UNIT_ASAN ? 400 : 2000, "");
+}
+
+/* Pages that both source and copy hide are punched; a further copy of the source writes its scattered pages over views of the
+   same store pages, for which the kernel allocates them again. */
+TEST(reclaim, copying_scattered_pages_does_not_bring_dead_ones_back)
+{
+    struct world world;
+
+    unit_start("");
+    make_world(&world, 3, 512);
+    write_pages(&world, 0, 0, 512);
+    copy_pages(&world, 1, 0, 0, 0, 512);
+    for (size_t page = 0; page < 512; page += 40) {
+        write_pages(&world, 0, page, 1);
+        write_pages(&world, 1, page, 1);
+    }
+    expect_nothing_dead();
+    for (int i = 0; i < 3; i++) {
+        copy_pages(&world, 2, 0, 0, 0, 512);
+        expect_nothing_dead();
+        verify(&world, 2, "after a copy of scattered pages");
+    }
+}
