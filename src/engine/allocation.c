@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/extent.h"
+#include "engine/observe.h"
 #include "engine/reclaim.h"
 #include "engine/sites.h"
 #include "kernel/descriptor.h"
@@ -40,6 +41,7 @@ bool engine_add(void *start, size_t size, void *raw)
     struct entry entry;
     bool added;
 
+    observe_look();
     if (!entry_begin(&entry))
         return false;
     engine_wake(); /* inside: it takes locks, which a fork must not find held */
@@ -198,11 +200,13 @@ struct block *engine_withdraw(const void *start)
 
 void engine_return(struct block *block, void *start, size_t size, void *raw)
 {
+    uintptr_t was = block_start(block);
     struct entry entry;
 
     if (!entry_begin(&entry))
         return;
     block_restore(block, (uintptr_t)start, size, raw);
+    observe_returns(was, (uintptr_t)start, size);
     entry_end(&entry);
 }
 

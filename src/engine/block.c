@@ -5,6 +5,7 @@
 #include "engine/counters.h"
 #include "engine/export.h"
 #include "engine/export_page.h"
+#include "engine/observe.h"
 
 #include "base/poison.h"
 
@@ -62,6 +63,7 @@ struct block *block_add(uintptr_t start, size_t size, void *raw)
     lock_init(&block->lock, LOCK_BLOCK);
     atomic_store_explicit(&block->holds, 1, memory_order_relaxed);
     block_restore(block, start, size, raw);
+    observe_added(start, size);
     counter_add(COUNT_blocks_added, 1);
     return block;
 }
@@ -180,6 +182,7 @@ bool block_remove(struct block *block)
     lock_take(&block->lock); /* waits for copies from or to it */
     was_live = block->live;
     if (was_live) {
+        observe_leaves(block_start(block), block->size);
         block->live = false;
         lock_take(&registry_lock);
         tree_remove(&registry, &block->node);

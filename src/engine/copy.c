@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/extent.h"
+#include "engine/observe.h"
 #include "engine/reclaim.h"
 #include "engine/sites.h"
 #include "engine/snapshot.h"
@@ -78,6 +79,7 @@ struct copy {
     size_t size;
     unsigned site;
     struct block *target, *source; /* held, or NULL */
+    struct observed_verdict verdict;
 };
 
 /* A stack inside a block (pthread_attr_setstack, coroutines): we cannot replace pages that we stand on. */
@@ -86,7 +88,20 @@ static bool stands_on(const struct block *block)
     return block_contains(block, (uintptr_t)__builtin_frame_address(0), 1);
 }
 
-static enum reason map_copy(const struct copy *copy, size_t *done)
+static enum reason map_pages(struct copy *copy, struct pages pages, size_t *done)
+{
+    uintptr_t target = pages.start + (copy->to - copy->from);
+    size_t size = pages.end - pages.start;
+    enum reason why;
+
+    if (observe_substitutes())
+        *done = snapshot_range(copy->source, pages.start, copy->target, target, size, copy->site, &why);
+    else
+        why = snapshot_judge(copy->source, pages.start, copy->target, target, size, &copy->verdict);
+    return why;
+}
+
+static enum reason map_copy(struct copy *copy, size_t *done)
 {
     struct pages pages = whole_pages(copy->from, copy->size);
     enum reason why = REASON_excluded;
@@ -95,8 +110,7 @@ static enum reason map_copy(const struct copy *copy, size_t *done)
         return why;
     block_lock_pair(copy->source, copy->target);
     if (copy->source->live && copy->target->live && !copy->source->excluded && !copy->target->excluded)
-        *done = snapshot_range(copy->source, pages.start, copy->target, pages.start + (copy->to - copy->from),
-                               pages.end - pages.start, copy->site, &why);
+        why = map_pages(copy, pages, done);
     block_unlock_pair(copy->source, copy->target);
     return why;
 }
@@ -152,18 +166,29 @@ static void say(const struct copy *copy, enum reason why, size_t done)
                   (void *)copy->to, done, reason_words(why));
 }
 
+static void tell(struct copy *copy, enum reason why, size_t done)
+{
+    say(copy, why, done);
+    copy->verdict.reason = why;
+    copy->verdict.shared = done;
+    copy->verdict.site = copy->site;
+    observe_copy_judged(copy->to, copy->from, copy->size, &copy->verdict);
+}
+
 bool engine_copy(void *to, const void *from, size_t size, const void *caller)
 {
-    struct copy copy = {(uintptr_t)to, (uintptr_t)from, size, site_of(caller, size), NULL, NULL};
+    struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size, .site = site_of(caller, size)};
     struct entry entry;
     enum reason why;
     size_t done = 0;
 
+    observe_look();
     if (!entry_begin_quiet(&entry)) {
         reason_add(REASON_nested, size);
         return false;
     }
     copy.target = find_range(copy.to, size);
+    observe_copy_begins(copy.to, copy.from, size);
     why = try_copy(&copy, &done);
     if (why != REASON_none) {
         reason_add(why, size - done);
@@ -174,7 +199,7 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
         engine_wake(); /* a child sees its parent's blocks before it has any of its own */
         block_export_copy(copy.target, copy.from, caller);
     }
-    say(&copy, why, done);
+    tell(&copy, why, done);
     if (copy.source != NULL)
         block_release(copy.source);
     if (copy.target != NULL)

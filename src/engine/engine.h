@@ -73,5 +73,7 @@ void engine_fork_child(void);
 
 /* The summary for COWSHIM_STATS: text for people or one line of JSON. Returns its length, at most size - 1. */
 size_t engine_summary(char *text, size_t size, bool json);
+/* Allocated bytes of the stores that are open. */
+uint64_t engine_store_bytes(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/export.h"
 #include "engine/fork.h"
+#include "engine/observe.h"
 #include "engine/store.h"
 #include "kernel/descriptor.h"
 #include "kernel/procfile.h"
@@ -23,6 +24,7 @@ void fork_adopt(void)
     write_guard_after_fork();
     store_after_fork();
     counters_reset();
+    observe_forked();
 }
 
 void fork_adopt_orphan(void)

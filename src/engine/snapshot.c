@@ -282,6 +282,18 @@ static enum reason check(struct snapshot *snapshot, uintptr_t source, uintptr_t 
     return error != 0 ? reason_of(error) : look_at_target(snapshot, target, size);
 }
 
+enum reason snapshot_judge(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size,
+                           struct observed_verdict *verdict)
+{
+    struct snapshot snapshot = {.from = from, .to = to, .shift = target - source};
+    enum reason why = check(&snapshot, source, target, size);
+
+    verdict->target_touched = snapshot.target_touched;
+    verdict->target_huge = to->huge || usage_huge_always();
+    verdict->huge_store = uses_huge_store(from);
+    return why != REASON_none ? why : look_around(&snapshot);
+}
+
 size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size, unsigned site,
                       enum reason *why)
 {

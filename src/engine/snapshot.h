@@ -5,11 +5,15 @@
 
 #include "engine/block.h"
 #include "engine/counters.h"
+#include "engine/observe.h"
 
 /* Makes [target, target + size) of `to` hold what [source, source + size) of `from` holds; page-aligned, not overlapping; both
    locks held. Returns how many leading bytes are done; *why tells what stopped it short (REASON_none: nothing). The rest of the
    target is unspecified and for the caller to copy; the source is unchanged in any case. site: where the policy learns. */
 size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size, unsigned site,
                       enum reason *why);
+/* What would stop it before the first page, without doing anything; and what the policy would be asked with. */
+enum reason snapshot_judge(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size,
+                           struct observed_verdict *verdict);
 
 #endif

@@ -109,3 +109,12 @@ size_t engine_summary(char *text, size_t size, bool json)
     (json ? put_json : put_text)(&page, stores, allocated);
     return page.used;
 }
+
+uint64_t engine_store_bytes(void)
+{
+    size_t stores;
+    uint64_t allocated;
+
+    store_totals(&stores, &allocated);
+    return allocated;
+}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* memcpy, memmove, memset and their kin. Below COWSHIM_MIN_SIZE: one compare and a jump to the next definition. */
+#include <stdbool.h>
 #include <wchar.h>
 
 #include "engine/engine.h"
+#include "engine/observe.h"
 #include "shim/hook.h"
 
 #define CALLER __builtin_return_address(0)
@@ -23,19 +25,28 @@ HOOK wchar_t *__wmemcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size
 HOOK wchar_t *__wmemmove_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
 HOOK wchar_t *__wmempcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
 
+/* An observer is told of copies that are smaller than those that are looked at. */
+static bool shared(void *to, const void *from, size_t size, const void *caller)
+{
+    if (size >= hot.min_size)
+        return engine_copy(to, from, size, caller);
+    engine_note_copy(to, from, size);
+    return false;
+}
+
 static __attribute__((noinline)) void *copy_big(void *to, const void *from, size_t size, const void *caller)
 {
-    return engine_copy(to, from, size, caller) ? to : next.memcpy(to, from, size);
+    return shared(to, from, size, caller) ? to : next.memcpy(to, from, size);
 }
 
 static __attribute__((noinline)) void *move_big(void *to, const void *from, size_t size, const void *caller)
 {
-    return engine_copy(to, from, size, caller) ? to : next.memmove(to, from, size);
+    return shared(to, from, size, caller) ? to : next.memmove(to, from, size);
 }
 
 static __attribute__((noinline)) void *fill_big(void *to, int value, size_t size)
 {
-    return engine_fill(to, value, size) ? to : next.memset(to, value, size);
+    return size >= hot.min_size && engine_fill(to, value, size) ? to : next.memset(to, value, size);
 }
 
 HOOK void *memcpy(void *to, const void *from, size_t size)

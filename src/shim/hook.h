@@ -13,7 +13,8 @@
 
 /* SIZE_MAX until shim_start() has run, and for ever with COWSHIM_MODE=off: then every call goes straight on. */
 struct hot {
-    size_t min_copy;
+    size_t min_copy; /* min_size, or what an observer wants to know of */
+    size_t min_size;
     size_t min_allocation;
     uintptr_t page_mask; /* an address with none of these bits may be a block's start */
 };

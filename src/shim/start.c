@@ -13,10 +13,14 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "engine/engine.h"
+#include "engine/observe.h"
 #include "kernel/coredump.h"
 #include "shim/hook.h"
 
-struct hot hot = {SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK};
+struct hot hot = {SIZE_MAX, SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK};
+
+/* Defined where libcowshim-profile.so is loaded too. */
+extern observer_offer cowshim_observer_1 __attribute__((weak, visibility("default")));
 
 /* Whether COWSHIM_PROGRAMS lets us work in this program. */
 static bool program_wanted(const char *patterns)
@@ -42,6 +46,15 @@ static bool program_wanted(const char *patterns)
     return false;
 }
 
+/* The smallest copy that the engine is told of. */
+static size_t smallest_copy(void)
+{
+    const struct observer *observer = cowshim_observer_1 == NULL ? NULL : cowshim_observer_1(engine_store_bytes);
+    size_t smallest = config_size(min_size);
+
+    return observe_start(observer) && observer->smallest_copy < smallest ? observer->smallest_copy : smallest;
+}
+
 static __attribute__((constructor)) void shim_start(void)
 {
     int saved = errno;
@@ -58,7 +71,8 @@ static __attribute__((constructor)) void shim_start(void)
         if (config_choice(coredump) == 1)
             coredump_include_files();
         /* Last, and in this order: from here on hooks call the engine. */
-        hot.min_copy = config_size(min_size);
+        hot.min_size = config_size(min_size);
+        hot.min_copy = smallest_copy();
         if (config_choice(mode) == MODE_AUTO)
             hot.min_allocation = config_size(min_size);
     }
@@ -72,6 +86,7 @@ static __attribute__((destructor)) void shim_end(void)
     int saved = errno;
     int fd = STDERR_FILENO;
 
+    observe_ends();
     if (where == NULL || *where == '\0' || config_choice(mode) == MODE_OFF)
         return;
     if (strcmp(where, "stderr") != 0)

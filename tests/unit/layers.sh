@@ -57,6 +57,9 @@ long_functions() {
 result 'base includes nothing of kernel, engine or shim' "$(upward base 'kernel|engine|shim')"
 result 'kernel includes nothing of engine or shim' "$(upward kernel 'engine|shim')"
 result 'engine includes nothing of shim' "$(upward engine shim)"
+result 'nothing of these includes anything of profile' "$(for room in base kernel engine shim; do upward $room profile; done)"
+result 'profile knows of the engine what it tells an observer' \
+    "$(upward profile 'kernel|engine|shim' | grep -vE '"engine/(observe|counters)\.h"')"
 result 'every file below shim ends its includes with base/poison.h' "$(without_poison)"
 if grep -qE 'base.*kernel.*engine.*shim' "$src/README.md"; then published=; else published="$src/README.md names no order"; fi
 result 'the order is published in src/README.md' "$published"

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What the process has: the honest figure, private pages and stores. The caller holds the observer's lock. */
+#ifndef COWSHIM_PROFILE_MEMORY_H
+#define COWSHIM_PROFILE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* store_bytes: NULL where nothing is substituted. */
+void memory_init(uint64_t (*store_bytes)(void));
+/* Measures now, unless that was done a moment ago; large: the memory of a block of this size is about to come or go. */
+void memory_measure(size_t block);
+/* What was last measured, once; then zero until the next measurement. */
+void memory_figures(uint64_t *anon, uint64_t *stores);
+/* VmHWM, bytes. */
+uint64_t memory_peak_resident(void);
+/* Single pages spread over a block: how many were asked for, and how many are there. */
+void memory_probe(uintptr_t start, size_t size, uint32_t *probes, uint32_t *filled);
+
+#endif
