@@ -3,6 +3,8 @@
 #ifndef COWSHIM_COMMAND_COMMAND_H
 #define COWSHIM_COMMAND_COMMAND_H
 
+#include <sys/types.h>
+
 /* Those of env(1) and timeout(1), so that a program's own exit code can be told from ours. */
 enum command_exit {
     EXIT_USAGE = 125,       /* our command line is wrong, or we failed ourselves */
@@ -20,6 +22,9 @@ struct command {
 #define COMMAND(name, help) int command_##name(int argc, char **argv);
 #include "commands.def"
 #undef COMMAND
+
+/* A process id as typed; -1 and a message when it is none. */
+pid_t command_parse_pid(const char *text);
 
 /* "cowshim: error: text" on stderr, as one write. */
 void message_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

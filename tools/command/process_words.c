@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* What a process's page says, in words. */
+#include <string.h>
+
+#include "command.h"
+#include "process.h"
+
+static const char *const names[][2] = {
+#define COUNTER(name, words) {#name, words},
+#include "engine/counters.def"
+#undef COUNTER
+#define REASON(name, words) {#name, words},
+#include "engine/reasons.def"
+#undef REASON
+};
+
+const char *process_words(const char *name)
+{
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], name) == 0)
+            return names[i][1];
+    return name;
+}
+
+uint64_t process_count(const struct process *process, const char *name)
+{
+    for (size_t i = 0; process->counts != NULL && i < process->header.counters + process->header.reasons; i++)
+        if (strcmp(process->counts[i].name, name) == 0)
+            return process->counts[i].number;
+    return 0;
+}
+
+const struct count *process_reasons(const struct process *process)
+{
+    return process->counts + process->header.counters;
+}
+
+void process_explain(const struct process *process)
+{
+    int pid = (int)process->pid;
+    const char *name = process->name;
+
+    switch (process->state) {
+    case PROCESS_OPEN:
+        break;
+    case PROCESS_GONE:
+        message_error("there is no process %d", pid);
+        break;
+    case PROCESS_FORBIDDEN:
+        message_error("process %d (%s) may not be read: it is another user's, or protected; try as that user or as root", pid, name);
+        break;
+    case PROCESS_STRANGER:
+        message_error("process %d (%s) runs without the shim; start it by 'cowshim run'", pid, name);
+        break;
+    case PROCESS_OFF:
+        message_error("process %d (%s) was started with COWSHIM_MODE=off", pid, name);
+        break;
+    case PROCESS_LEFT_OUT:
+        message_error("process %d (%s) has nothing to show: it made no large allocation yet, or COWSHIM_PROGRAMS leaves it out",
+                      pid, name);
+        break;
+    case PROCESS_ASLEEP:
+        message_error("process %d (%s) has nothing to show: it made no large allocation yet (see COWSHIM_MIN_SIZE)", pid, name);
+        break;
+    case PROCESS_CHILD:
+        message_error("process %d (%s) is a copy of process %d, and has made no large allocation or copy of its own yet", pid, name,
+                      (int)process->parent_page);
+        break;
+    case PROCESS_OTHER:
+        message_error("process %d (%s) shows itself in version %u of the page, and this command knows version %u: use the "
+                      "command of the same release as the library",
+                      pid, name, process->page_version, EXPORT_VERSION);
+        break;
+    case PROCESS_BROKEN:
+        message_error("process %d (%s) has something called " EXPORT_NAME " that is none of ours", pid, name);
+        break;
+    }
+}
