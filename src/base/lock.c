@@ -6,7 +6,7 @@
 #include "base/poison.h"
 
 #ifdef COWSHIM_DEBUG
-#define MAX_HELD 4096 /* reclaim tries for the lock of every block that shows a store */
+#define MAX_HELD (1u << 20) /* reclaim tries for the lock of every block that shows a store */
 
 static THREAD_LOCAL unsigned held_by_rank[LOCK_ARENA + 1];
 

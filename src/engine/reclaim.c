@@ -36,29 +36,31 @@ static uint64_t unshown_so_far; /* since then */
 static bool unfinished;          /* the last walk was cut short */
 static uint64_t rest_until;      /* looking found nothing: not again before this time */
 
+struct view {
+    struct extent *extent;
+    struct block *block; /* held: the record stays while we look at it */
+};
+
+/* More than the budget for views by far, unless the administrator raised vm.max_map_count. */
+#define VIEWS (SCRATCH_SIZE / sizeof(struct view))
+
 struct sweep {
     struct store *store;
     struct store_picture picture;
-    struct block *held[16];   /* of each view in the picture: the record stays while we look at it */
-    unsigned held_count;
-    struct block *blocks[16]; /* the same without repetition, locked */
-    unsigned block_count;
+    struct view *views; /* by rising offset */
+    size_t count;
     uint64_t deadline;
     uint64_t freed;
 };
 
-static struct extent *view_of(struct tree_node *view)
-{
-    return tree_entry(view, struct extent, by_offset);
-}
-
-static void hold_block(struct tree_node *view, void *context)
+static void add_view(struct tree_node *node, void *context)
 {
     struct sweep *sweep = context;
-    struct block *block = view_of(view)->block;
+    struct extent *extent = tree_entry(node, struct extent, by_offset);
 
-    block_hold(block);
-    sweep->held[sweep->held_count++] = block;
+    block_hold(extent->block);
+    sweep->views[sweep->count].extent = extent;
+    sweep->views[sweep->count++].block = extent->block;
 }
 
 static void set_each(unsigned char *bits, size_t from, size_t to, bool value)
@@ -89,7 +91,7 @@ static bool bit_set(const unsigned char *bits, size_t i)
     return (bits[i >> 3] >> (i & 7) & 1) != 0;
 }
 
-/* Pages that this view shows are alive. False: the kernel did not tell. */
+/* Pages that this view shows are alive; some of [offset, end) are in it. False: the kernel did not tell. */
 static bool keep_shown(const struct extent *view, uint64_t offset, uint64_t end, unsigned char *dead)
 {
     uint64_t from = view->by_offset.key > offset ? view->by_offset.key : offset;
@@ -98,8 +100,6 @@ static bool keep_shown(const struct extent *view, uint64_t offset, uint64_t end,
     uintptr_t stop = address + (uintptr_t)(to - from);
     size_t page = (size_t)(from - offset) / page_size;
 
-    if (from >= to)
-        return true;
     while (address < stop) {
         struct page_run runs[RUNS];
         uintptr_t walked;
@@ -169,6 +169,25 @@ static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsig
     }
 }
 
+/* Asks one view after the other until nothing is left that can be dead. False: the kernel did not tell. */
+static bool find_dead(const struct sweep *sweep, uint64_t offset, size_t pages, unsigned char *dead, const unsigned char *punched)
+{
+    uint64_t end = offset + pages * page_size;
+
+    set_bits(dead, 0, pages, true);
+    for (size_t i = 0; i < sweep->count && sweep->views[i].extent->by_offset.key < end; i++) {
+        const struct extent *view = sweep->views[i].extent;
+
+        if (view->by_offset.key + view->size <= offset)
+            continue;
+        if (!keep_shown(view, offset, end, dead))
+            return false;
+        if (next_new(dead, punched, offset / page_size, 0, pages) == pages)
+            break;
+    }
+    return true;
+}
+
 static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned char *punched)
 {
     unsigned char dead[BYTES];
@@ -176,10 +195,8 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
 
     if (pages > WINDOW)
         pages = WINDOW;
-    set_bits(dead, 0, pages, true);
-    for (unsigned i = 0; i < sweep->picture.count; i++)
-        if (!keep_shown(view_of(sweep->picture.views[i]), offset, offset + pages * page_size, dead))
-            return false;
+    if (!find_dead(sweep, offset, pages, dead, punched))
+        return false;
     /* After the look, not before: a copy of the process that is made from now on hides the same pages. */
     if (next_new(dead, punched, offset / page_size, 0, pages) < pages) {
         if (witness_copied()) {
@@ -191,35 +208,30 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
     return true;
 }
 
-static bool knows(const struct sweep *sweep, const struct block *block)
-{
-    for (unsigned i = 0; i < sweep->block_count; i++)
-        if (sweep->blocks[i] == block)
-            return true;
-    return false;
-}
-
 /* The locks of all blocks that show the store. Tried, not waited for: whoever is at work there makes an event of its own. */
 static bool lock_blocks(struct sweep *sweep)
 {
-    for (unsigned i = 0; i < sweep->held_count; i++) {
-        struct block *block = sweep->held[i];
+    for (size_t i = 0; i < sweep->count; i++) {
+        struct block *block = sweep->views[i].block;
 
-        if (knows(sweep, block))
-            continue;
-        if (!lock_try(&block->lock))
+        if (!block->swept && !lock_try(&block->lock))
             return false;
-        sweep->blocks[sweep->block_count++] = block;
+        block->swept = true;
     }
     return store_picture_holds(sweep->store, &sweep->picture);
 }
 
 static void unlock_blocks(struct sweep *sweep)
 {
-    for (unsigned i = 0; i < sweep->block_count; i++)
-        lock_drop(&sweep->blocks[i]->lock);
-    for (unsigned i = 0; i < sweep->held_count; i++)
-        block_release(sweep->held[i]);
+    for (size_t i = 0; i < sweep->count; i++) {
+        struct block *block = sweep->views[i].block;
+
+        if (block->swept) {
+            block->swept = false;
+            lock_drop(&block->lock);
+        }
+        block_release(block);
+    }
 }
 
 /* False: cut short. */
@@ -243,17 +255,12 @@ static bool sweep_windows(struct sweep *sweep)
 }
 
 /* False: cut short. *freed grows by the bytes given back. */
-static bool sweep_store(struct store *store, uint64_t *freed)
+static bool sweep_store(struct store *store, struct view *views, uint64_t *freed)
 {
-    struct sweep sweep;
+    struct sweep sweep = {.store = store, .views = views, .deadline = usage_now() + PATIENCE_NS};
     bool whole = true;
 
-    sweep.store = store;
-    sweep.block_count = 0;
-    sweep.held_count = 0;
-    sweep.deadline = usage_now() + PATIENCE_NS;
-    sweep.freed = 0;
-    if (store_picture_take(store, &sweep.picture, hold_block, &sweep) != 0)
+    if (store_picture_take(store, &sweep.picture, VIEWS, add_view, &sweep) != 0)
         return true;
     if (lock_blocks(&sweep))
         whole = sweep_windows(&sweep);
@@ -281,14 +288,14 @@ static bool is_due(void)
 }
 
 /* True: all stores were looked at. */
-static bool sweep_all(uint64_t *freed)
+static bool sweep_all_with(struct view *views, uint64_t *freed)
 {
     uint64_t deadline = usage_now() + PATIENCE_ALL_NS;
     struct store *store = store_after(NULL);
     bool whole = true;
 
     while (store != NULL) {
-        whole = sweep_store(store, freed) && whole;
+        whole = sweep_store(store, views, freed) && whole;
         if (*freed == 0 && usage_now() > deadline) {
             store_make_first(store);
             store_release(store);
@@ -296,6 +303,15 @@ static bool sweep_all(uint64_t *freed)
         }
         store = store_after(store);
     }
+    return whole;
+}
+
+static bool sweep_all(uint64_t *freed)
+{
+    struct view *views = scratch_take();
+    bool whole = views == NULL || sweep_all_with(views, freed);
+
+    scratch_give(views);
     return whole;
 }
 

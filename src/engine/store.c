@@ -272,21 +272,18 @@ void store_make_first(struct store *store)
     lock_drop(&stores_lock);
 }
 
-int store_picture_take(struct store *store, struct store_picture *picture,
+int store_picture_take(struct store *store, struct store_picture *picture, size_t most,
                        void (*visit)(struct tree_node *view, void *context), void *context)
 {
     int error = -EAGAIN;
 
     lock_take(&stores_lock);
     share_if_forked();
-    if (!store->inherited && store->writers == 0 && store->view_count <= sizeof picture->views / sizeof *picture->views) {
+    if (!store->inherited && store->writers == 0 && store->view_count <= most) {
         picture->used = store->used;
         picture->generation = store->generation;
-        picture->count = 0;
-        for (struct tree_node *view = tree_first(&store->views); view != NULL; view = tree_next(view)) {
-            picture->views[picture->count++] = view;
+        for (struct tree_node *view = tree_first(&store->views); view != NULL; view = tree_next(view))
             visit(view, context);
-        }
         error = 0;
     }
     lock_drop(&stores_lock);

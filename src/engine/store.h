@@ -54,16 +54,16 @@ void store_make_first(struct store *store);
 /* Bytes of views that ended since the last call: a hint that stores may have pages that nobody sees. */
 uint64_t store_take_unshown(void);
 
-/* The views of a store at one moment. If it cannot be swept (inherited, being written, more views than fit): -EAGAIN. */
+/* A store at one moment. */
 struct store_picture {
     uint64_t used;
     unsigned generation;
-    unsigned count;
-    struct tree_node *views[16]; /* by_offset of the extents; they are only valid while their blocks are locked */
 };
 
-/* visit is called under the stores lock, in which no view can end. */
-int store_picture_take(struct store *store, struct store_picture *picture,
+/* Shows all views (by_offset of the extents), by rising offset, under the stores lock, in which none can end; later they are only
+   valid while their blocks are locked and the picture holds. If the store cannot be swept (inherited, being written, more than
+   `most` views): -EAGAIN, and nothing was shown. */
+int store_picture_take(struct store *store, struct store_picture *picture, size_t most,
                        void (*visit)(struct tree_node *view, void *context), void *context);
 /* A view of these bytes was written over by us, for which the kernel may allocate pages that were punched: they are worth another
    punch when they are dead. Some block that shows them is locked, so that nobody sweeps the store. */

@@ -170,7 +170,7 @@ TEST(store, an_inherited_store_is_left_as_it_is)
     store = reserve(STOREFILE_SMALL, page_size, &offset);
     CHECK(store != inherited);
     CHECK_EQ(inherited->used, used);
-    CHECK_EQ(store_picture_take(inherited, &picture, NULL, NULL), -EAGAIN);
+    CHECK_EQ(store_picture_take(inherited, &picture, 16, NULL, NULL), -EAGAIN);
     store_finish(store);
     unit_remove(a);
     CHECK(unit_holds(b, 64 * page_size, 1));
@@ -195,7 +195,7 @@ TEST(store, a_fork_inside_of_us_counts_from_the_next_step_on)
     store_hold(after);
     store_finish(after);
     store_after_fork_later();
-    CHECK_EQ(store_picture_take(after, &picture, NULL, NULL), -EAGAIN);
+    CHECK_EQ(store_picture_take(after, &picture, 16, NULL, NULL), -EAGAIN);
     CHECK(after->inherited);
     store_release(after);
 }
@@ -217,19 +217,20 @@ TEST(store, a_picture_ends_with_any_change)
     unit_start("");
     a = sealed_block(64, 1, &b);
     store = store_at(a);
-    CHECK_EQ(store_picture_take(store, &picture, count_visits, &visits), 0);
+    CHECK_EQ(store_picture_take(store, &picture, 2, count_visits, &visits), 0);
     CHECK_EQ(visits, 2);
-    CHECK_EQ(picture.count, 2);
     CHECK_EQ(picture.used, 64 * page_size);
+    CHECK_EQ(store_picture_take(store, &picture, 1, count_visits, &visits), -EAGAIN); /* too many for the caller */
+    CHECK_EQ(visits, 2);
     CHECK(store_picture_holds(store, &picture));
     reserve(STOREFILE_SMALL, page_size, &offset); /* somebody writes */
     CHECK(!store_picture_holds(store, &picture));
-    CHECK_EQ(store_picture_take(store, &picture, count_visits, &visits), -EAGAIN);
+    CHECK_EQ(store_picture_take(store, &picture, 2, count_visits, &visits), -EAGAIN);
     store_finish(store);
-    CHECK_EQ(store_picture_take(store, &picture, count_visits, &visits), 0);
+    CHECK_EQ(store_picture_take(store, &picture, 2, count_visits, &visits), 0);
     discard(b, 1);
     CHECK(!store_picture_holds(store, &picture));
-    CHECK_EQ(store_picture_take(store, &picture, count_visits, &visits), 0);
+    CHECK_EQ(store_picture_take(store, &picture, 2, count_visits, &visits), 0);
     store_share(store);
     CHECK(!store_picture_holds(store, &picture));
     CHECK(unit_holds(a, 64 * page_size, 1));
