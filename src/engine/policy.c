@@ -11,7 +11,7 @@
 #define PLAIN_TOUCHED 410 /* plain copy into memory in use */
 #define SEAL_SMALL 1800
 #define SEAL_HUGE 450
-#define FAULT 2500 /* the first write to a page of a view */
+#define FAULT 2900 /* the first write to a page of a view: the store is read where a plain copy had the page in its cache */
 
 #define PATIENCE_FIRST 32
 #define PATIENCE_LAST 512
