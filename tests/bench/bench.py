@@ -40,6 +40,8 @@ def main():
                 print(f"{row.name:24} {row.checks[0].title}")
             return
         with machine.host.memory_stays() as note:
+            if not options.quick:
+                machine.warm(max(row.needs for row in chosen))
             facts = dict(machine.facts(), quick=options.quick, tier=tier_in_use(options), clock=options.clock,
                          memory=note or machine.memory_kept())
             print("\n".join(f"{name:10} {value}" for name, value in facts.items()), flush=True)
