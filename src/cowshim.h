@@ -94,8 +94,6 @@ struct cowshim_table {
     int (*stats)(struct cowshim_figures *out, size_t size);
 };
 
-const struct cowshim_table *cowshim_calls(void) __attribute__((weak));
-
 /* What the functions do where there is no shim. */
 static inline int cowshim_plain_invalid(const void *addr, size_t length)
 {
@@ -183,6 +181,8 @@ static inline int cowshim_plain_stats(struct cowshim_figures *out, size_t size)
 }
 
 #ifndef COWSHIM_IMPLEMENTATION /* only the shim itself says so */
+
+const struct cowshim_table *cowshim_calls(void) __attribute__((weak));
 
 /* The shim's calls, or NULL. A weak reference in code that does not go through the GOT is settled by the linker once and for all,
    as zero (x86-64, -fno-pie): there the GOT is asked explicitly. */
@@ -365,8 +365,8 @@ static inline int cowshim_residency(const void *addr, size_t length, struct cows
    read: what changed since a block was copied is found in the time that it takes to look at what changed. All else is compared,
    so that the answer is exact for any two readable ranges; only fast where they are related and agree modulo the page size.
    COWSHIM_DIFF_NO_READ reports all that is not known to be the same, without comparing it.
-   Each range that is reported begins and ends at a page boundary of a, or at an end of the ranges; neighbours are one, as far as
-   the shim looks at a time (some 100 MiB). callback may be NULL, to count only.
+   Each range that is reported begins and ends at a page boundary of a, or at an end of the ranges; neighbours are one.
+   callback may be NULL, to count only.
    Threads: a page that others write meanwhile is reported or not; what nobody writes is reported exactly.
    Returns the bytes in the ranges that were reported, or -1 and errno: EINVAL; ECANCELED the callback returned nonzero. Not EAGAIN:
    everything is compared then. Memory that is not readable is a fault of the program's, as with memcmp(3).

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 enum config_mode { MODE_AUTO, MODE_REGISTERED, MODE_OFF };
+enum config_scope { SCOPE_MALLOC, SCOPE_ANON };
 enum config_huge { HUGE_AUTO, HUGE_OFF };
 enum config_policy { POLICY_BALANCED, POLICY_MEMORY, POLICY_SPEED };
 

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/extent.h"
+#include "engine/foreign.h"
 #include "engine/observe.h"
 #include "engine/reclaim.h"
 #include "engine/sites.h"
@@ -16,23 +17,39 @@
 
 #include "base/poison.h"
 
-/* The allocator hands out memory that we believe to be in use: the program unmapped or moved that block behind our back. What it
-   showed may be shown elsewhere now, so that its stores are never punched, and its record stays while they list it. */
-static void evict_stale(uintptr_t start, size_t size)
+/* A block of which the allocator hands out the memory: the program unmapped or moved it behind our back. What it showed may be shown
+   elsewhere now, so that its stores are never punched, and its record stays while they list it. */
+static bool evict_stale(struct block *block)
+{
+    bool stale = block_remove(block);
+
+    if (stale && block->extents_count > 0) {
+        for (struct extent *view = extent_from(block, 0); view != NULL; view = extent_after(view))
+            store_share(view->store);
+        block_hold(block);
+    }
+    return stale;
+}
+
+/* The allocator hands out memory that we believe to be in use: a stale block, or a part of a foreign one, out of which the
+   allocator works. */
+static void make_room(uintptr_t start, size_t size)
 {
     struct block *block;
+    bool gone = true;
 
-    while ((block = block_find_from(start)) != NULL) {
-        bool stale = block_start(block) < start + size && block_remove(block);
-
-        if (stale && block->extents_count > 0) {
-            for (struct extent *view = extent_from(block, 0); view != NULL; view = extent_after(view))
-                store_share(view->store);
-            block_hold(block);
+    while (gone && (block = block_find_from(start)) != NULL) {
+        if (block_start(block) >= start + size) {
+            gone = false;
+        } else if (block_foreign(block)) {
+            lock_take(&block->lock);
+            foreign_yield(block, start, start + size);
+            gone = !block->live || !block_reaches(block, start, start + size); /* else there was no memory for the record */
+            lock_drop(&block->lock);
+        } else {
+            gone = evict_stale(block);
         }
         block_release(block);
-        if (!stale)
-            return;
     }
 }
 
@@ -45,11 +62,23 @@ bool engine_add(void *start, size_t size, void *raw)
     if (!entry_begin(&entry))
         return false;
     engine_wake(); /* inside: it takes locks, which a fork must not find held */
-    evict_stale((uintptr_t)start, size);
+    make_room((uintptr_t)start, size);
     added = block_add((uintptr_t)start, size, raw) != NULL;
     reclaim_event();
     entry_end(&entry);
     return added;
+}
+
+/* The allocation, or registered memory, that starts there; held, or NULL. */
+static struct block *find_allocation(const void *start)
+{
+    struct block *block = block_find_start((uintptr_t)start);
+
+    if (block != NULL && block->kind == BLOCK_ANON) {
+        block_release(block);
+        block = NULL;
+    }
+    return block;
 }
 
 /* All views of a block that left the registry are dropped. False: the memory still shows stores, and must never be reused. */
@@ -59,7 +88,9 @@ static bool make_anonymous(struct block *block)
 
     lock_take(&block->lock);
     site_fate(block);
-    error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */
+    error = block_foreign(block) ? foreign_forget_stale(block, 0, page_down(UINTPTR_MAX)) : 0;
+    if (error == 0)
+        error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */
     lock_drop(&block->lock);
     if (error != 0) {
         block_hold(block); /* what is left of its views is still listed in their stores: the record stays for ever */
@@ -71,11 +102,13 @@ static bool make_anonymous(struct block *block)
 
 static void remove_block(struct block *block, void **raw)
 {
+    void *memory = block_foreign(block) ? (void *)block_start(block) : block->raw;
+
     /* In a vfork child the views are the parent's as well: they stay, and with them the block. */
     if (block->extents_count > 0 && !descriptor_in_own_process())
         *raw = NULL;
     else if (block_remove(block))
-        *raw = block->extents_count == 0 || make_anonymous(block) ? block->raw : NULL;
+        *raw = block->extents_count == 0 || make_anonymous(block) ? memory : NULL;
 }
 
 /* Whether the block may leave without the long way in: most blocks have no views. */
@@ -87,7 +120,7 @@ static bool has_views(const void *start)
 
     if (!entry_begin(&entry))
         return true;
-    block = block_find_start((uintptr_t)start);
+    block = find_allocation(start);
     has = block != NULL && block->extents_count > 0;
     if (block != NULL)
         block_release(block);
@@ -108,7 +141,7 @@ bool engine_remove(void *start, void **raw)
     *raw = NULL;
     if (!(quiet ? entry_begin_quiet : entry_begin)(&entry))
         return block_peek((uintptr_t)start, &size);
-    block = block_find_start((uintptr_t)start);
+    block = find_allocation(start);
     if (block != NULL) {
         remove_block(block, raw);
         block_release(block);
@@ -127,13 +160,15 @@ bool engine_look_up(const void *start, struct engine_block *out)
     if (!entry_begin(&entry)) {
         out->raw = NULL;
         out->has_views = true;
+        out->registered = false;
         return block_peek((uintptr_t)start, &out->size);
     }
-    block = block_find_start((uintptr_t)start);
+    block = find_allocation(start);
     if (block != NULL) {
         out->raw = block->raw;
         out->size = block->size;
         out->has_views = block->extents_count > 0;
+        out->registered = block_foreign(block);
         block_release(block);
     }
     entry_end(&entry);

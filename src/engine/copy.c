@@ -3,9 +3,11 @@
 #include <stdatomic.h>
 
 #include "base/bytes.h"
+#include "base/config.h"
 #include "base/log.h"
 #include "base/page.h"
 #include "engine/block.h"
+#include "engine/control.h"
 #include "engine/counters.h"
 #include "engine/drop.h"
 #include "engine/engine.h"
@@ -63,29 +65,26 @@ static enum reason check_addresses(uintptr_t to, uintptr_t from, size_t size)
     return atomic_load_explicit(&suspended_now, memory_order_relaxed) ? REASON_excluded : REASON_none;
 }
 
-static struct block *find_range(uintptr_t start, size_t size)
-{
-    struct block *block = block_find(start);
-
-    if (block != NULL && !block_contains(block, start, size)) {
-        block_release(block);
-        block = NULL;
-    }
-    return block;
-}
-
 struct copy {
     uintptr_t to, from;
     size_t size;
-    unsigned site;
+    unsigned site; /* 0: the program wants it shared, whatever the policy says */
     struct block *target, *source; /* held, or NULL */
     struct observed_verdict verdict;
+    size_t copied; /* of what was done: not shared */
 };
 
-/* A stack inside a block (pthread_attr_setstack, coroutines): we cannot replace pages that we stand on. */
-static bool stands_on(const struct block *block)
+/* Both locks held. */
+static enum reason check_blocks(const struct copy *copy)
 {
-    return block_contains(block, (uintptr_t)__builtin_frame_address(0), 1);
+    const struct block *source = copy->source;
+    const struct block *target = copy->target;
+
+    if (!block_settled(source) || !block_settled(target) || source->barred || target->barred)
+        return REASON_excluded;
+    if (copy->site != 0 && config_choice(policy) != POLICY_MEMORY && (source->rewritten || target->rewritten))
+        return REASON_unlikely;
+    return REASON_none;
 }
 
 static enum reason map_pages(struct copy *copy, struct pages pages, size_t *done)
@@ -95,7 +94,7 @@ static enum reason map_pages(struct copy *copy, struct pages pages, size_t *done
     enum reason why;
 
     if (observe_substitutes())
-        *done = snapshot_range(copy->source, pages.start, copy->target, target, size, copy->site, &why);
+        *done = snapshot_range(copy->source, pages.start, copy->target, target, size, copy->site, &copy->copied, &why);
     else
         why = snapshot_judge(copy->source, pages.start, copy->target, target, size, &copy->verdict);
     return why;
@@ -104,12 +103,13 @@ static enum reason map_pages(struct copy *copy, struct pages pages, size_t *done
 static enum reason map_copy(struct copy *copy, size_t *done)
 {
     struct pages pages = whole_pages(copy->from, copy->size);
-    enum reason why = REASON_excluded;
+    enum reason why;
 
-    if (stands_on(copy->source) || stands_on(copy->target))
-        return why;
+    if (block_has_our_stack(copy->source) || block_has_our_stack(copy->target))
+        return REASON_excluded;
     block_lock_pair(copy->source, copy->target);
-    if (copy->source->live && copy->target->live && !copy->source->excluded && !copy->target->excluded)
+    why = check_blocks(copy);
+    if (why == REASON_none)
         why = map_pages(copy, pages, done);
     block_unlock_pair(copy->source, copy->target);
     return why;
@@ -136,7 +136,7 @@ static void drop_overwritten(struct block *block, uintptr_t start, size_t size)
     struct status status;
 
     lock_take(&block->lock);
-    if (block->live && !block->excluded && extent_any(block, pages.start, pages.end) && status_read(&status) == 0 &&
+    if (block_settled(block) && extent_any(block, pages.start, pages.end) && status_read(&status) == 0 &&
         !status.pinned && verify_range(block, pages.start, pages.end) == 0)
         drop_views(block, pages.start, pages.end);
     lock_drop(&block->lock);
@@ -148,7 +148,7 @@ static enum reason try_copy(struct copy *copy, size_t *done)
 
     if (why == REASON_none && copy->target == NULL)
         why = REASON_not_target;
-    if (why == REASON_none && (copy->source = find_range(copy->from, copy->size)) == NULL)
+    if (why == REASON_none && (copy->source = block_find_range(copy->from, copy->size)) == NULL)
         why = REASON_not_source;
     if (why == REASON_none && !descriptor_in_own_process())
         why = REASON_foreign_process;
@@ -175,6 +175,34 @@ static void tell(struct copy *copy, enum reason why, size_t done)
     observe_copy_judged(copy->to, copy->from, copy->size, &copy->verdict);
 }
 
+/* What both kinds of copy have in common; inside. */
+static enum reason perform(struct copy *copy, size_t *done)
+{
+    enum reason why;
+
+    copy->target = block_find_range(copy->to, copy->size);
+    observe_copy_begins(copy->to, copy->from, copy->size);
+    why = try_copy(copy, done);
+    if (why != REASON_none)
+        reason_add(why, copy->size - *done);
+    return why;
+}
+
+static void conclude(struct copy *copy, enum reason why, size_t done, const void *caller)
+{
+    if (done > 0) {
+        engine_wake(); /* a child sees its parent's blocks before it has any of its own */
+        block_export_copy(copy->target, copy->from, caller);
+    }
+    tell(copy, why, done);
+    if (copy->source != NULL)
+        block_release(copy->source);
+    if (copy->target != NULL)
+        block_release(copy->target);
+    write_guard_rest();
+    reclaim_event();
+}
+
 bool engine_copy(void *to, const void *from, size_t size, const void *caller)
 {
     struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size, .site = site_of(caller, size)};
@@ -187,29 +215,34 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
         reason_add(REASON_nested, size);
         return false;
     }
-    copy.target = find_range(copy.to, size);
-    observe_copy_begins(copy.to, copy.from, size);
-    why = try_copy(&copy, &done);
-    if (why != REASON_none) {
-        reason_add(why, size - done);
-        if (done == 0 && copy.target != NULL && why != REASON_foreign_process && !overlap(copy.to, copy.from, size))
-            drop_overwritten(copy.target, copy.to, size);
-    }
-    if (done > 0) {
-        engine_wake(); /* a child sees its parent's blocks before it has any of its own */
-        block_export_copy(copy.target, copy.from, caller);
-    }
-    tell(&copy, why, done);
-    if (copy.source != NULL)
-        block_release(copy.source);
-    if (copy.target != NULL)
-        block_release(copy.target);
-    write_guard_rest();
-    reclaim_event();
+    why = perform(&copy, &done);
+    if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process &&
+        !overlap(copy.to, copy.from, size))
+        drop_overwritten(copy.target, copy.to, size);
+    conclude(&copy, why, done, caller);
     entry_end(&entry);
     if (done > 0)
         finish(&copy, done);
     return done > 0;
+}
+
+enum reason engine_share(void *to, const void *from, size_t size, const void *caller, bool whole, size_t *done, size_t *shared)
+{
+    struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size};
+    struct entry entry;
+    enum reason why;
+
+    *done = 0;
+    *shared = 0;
+    if (!entry_begin_quiet(&entry))
+        return REASON_nested;
+    why = perform(&copy, done);
+    conclude(&copy, why, *done, caller);
+    entry_end(&entry);
+    if (*done > 0 && !(whole && why != REASON_none))
+        finish(&copy, *done);
+    *shared = *done - copy.copied;
+    return why == REASON_none && *done == 0 ? REASON_no_store : why; /* an observer that lets nothing be shared */
 }
 
 /* A few pages tell whether the range was in use, which a full scan would take an eighth of the fill's time to find out. */
@@ -251,7 +284,7 @@ static bool zero_block(struct block *block, struct pages pages)
     bool zeroed = false;
 
     lock_take(&block->lock);
-    if (block->live && !block->excluded && !extent_any(block, pages.start, pages.end) && !looks_used(pages) &&
+    if (block_settled(block) && !extent_any(block, pages.start, pages.end) && !looks_used(pages) &&
         verify_range(block, pages.start, pages.end) == 0)
         zeroed = zero_used(pages);
     lock_drop(&block->lock);
@@ -280,7 +313,7 @@ bool engine_fill(void *to, int value, size_t size)
     /* Quiet even to find out that there is nothing to do: memset may be left by a jump out of a signal handler. */
     if ((value != 0 && extent_count() == 0) || block_count() == 0 || !entry_begin_quiet(&entry))
         return false;
-    block = find_range((uintptr_t)to, size);
+    block = block_find_range((uintptr_t)to, size);
     if (block != NULL) {
         if (descriptor_in_own_process())
             done = fill_block(block, (uintptr_t)to, value, size);

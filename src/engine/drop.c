@@ -112,6 +112,19 @@ static int unshare_piece(struct block *block, const struct write_guard *guard, u
     return error;
 }
 
+int drop_to_anonymous(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end)
+{
+    int error = 0;
+
+    while (error == 0 && start < end) {
+        uintptr_t stop = min_address(end, start + PIECE);
+
+        error = unshare_piece(block, guard, start, stop);
+        start = stop;
+    }
+    return error;
+}
+
 int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
 {
     const struct write_guard *guard = NULL;
@@ -127,8 +140,8 @@ int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
         if (guard == NULL && (status_read(&status) != 0 || (guard = write_guard_pick(status.threads)) == NULL))
             return -EDEADLK;
         start = max_address(extent_start(extent), start);
-        stop = min_address(min_address(extent_end(extent), end), start + PIECE);
-        error = unshare_piece(block, guard, start, stop);
+        stop = min_address(extent_end(extent), end);
+        error = drop_to_anonymous(block, guard, start, stop);
         start = stop;
     }
     return error;

@@ -5,6 +5,7 @@
 #define COWSHIM_ENGINE_DROP_H
 
 #include "engine/block.h"
+#include "kernel/write_guard.h"
 
 /* Every view in the range is dropped and reads as zero; anonymous pages stay what they are. 0 or -errno, then some may be left. */
 int drop_views(struct block *block, uintptr_t start, uintptr_t end);
@@ -14,5 +15,7 @@ int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end);
 /* Every view in the range becomes private memory with the same contents, and no store shows through any more. Writers of other
    threads lose nothing. 0 or -errno, then some views may be left, with their contents. */
 int drop_sharing(struct block *block, uintptr_t start, uintptr_t end);
+/* The same for all of a range, whatever is mapped there. */
+int drop_to_anonymous(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end);
 
 #endif

@@ -25,11 +25,13 @@ bool engine_add(void *start, size_t size, void *raw);
    *raw is NULL when the memory must not be given back (it could not be made anonymous, or we are in a signal handler inside of us,
    or in a child that cannot trust what it inherited); it is then lost. */
 bool engine_remove(void *start, void **raw);
-/* The block that starts there. raw is NULL where only its size could be told (see engine_remove). */
+/* The block that starts there. raw is NULL where only its size could be told (see engine_remove), and in registered memory, which is
+   for the next allocator to resize if it knows it. */
 struct engine_block {
     void *raw;
     size_t size;
     bool has_views;
+    bool registered;
 };
 bool engine_look_up(const void *start, struct engine_block *out);
 void engine_set_size(const void *start, size_t size);
@@ -51,7 +53,8 @@ void engine_move(void *to, void *from, size_t size);
 enum engine_memory_call {
     MEMORY_ZERO,    /* the range reads as zero from now on (MADV_DONTNEED): views in it are dropped */
     MEMORY_FREE,    /* the contents may go (MADV_FREE): views are dropped where that is simple */
-    MEMORY_EXCLUDE, /* locked or protected: no copy touches these blocks any more */
+    MEMORY_EXCLUDE, /* about to be protected: no copy touches these blocks any more */
+    MEMORY_SETTLED, /* that was done: in foreign blocks the kernel is asked from now on */
     MEMORY_GONE,    /* unmapped, moved or mapped anew by the program: excluded, and the views there are no longer ours; they may
                        live on somewhere, so that their stores are never punched */
     MEMORY_KEEP,    /* marked as the program's own business (secret, not for children or core dumps): excluded, and its contents

@@ -186,3 +186,19 @@ void extent_set(struct block *block, uintptr_t start, uintptr_t end, struct stor
         join(extent, neighbour);
     store_release(store);
 }
+
+void extent_hand_over(struct block *from, struct block *to, uintptr_t start)
+{
+    struct extent *extent;
+
+    while ((extent = extent_from(from, start)) != NULL) {
+        tree_remove(&from->extents, &extent->by_address);
+        store_remove_view(extent->store, &extent->by_offset, 0); /* the block is read under the stores lock */
+        extent->block = to;
+        tree_insert(&to->extents, &extent->by_address);
+        store_add_view(extent->store, &extent->by_offset);
+        store_release(extent->store); /* the hold that add_view took is the one it had */
+        atomic_fetch_sub_explicit(&from->extents_count, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&to->extents_count, 1, memory_order_relaxed);
+    }
+}

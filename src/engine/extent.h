@@ -33,6 +33,9 @@ void extent_set(struct block *block, uintptr_t start, uintptr_t end, struct stor
 /* [start, end) is anonymous now. */
 void extent_clear(struct block *block, uintptr_t start, uintptr_t end, struct extent_spares *spares);
 
+/* All from start on, which lies inside of none, becomes another block's. Both locks held. */
+void extent_hand_over(struct block *from, struct block *to, uintptr_t start);
+
 /* The first extent that ends above the address, or NULL. */
 struct extent *extent_from(const struct block *block, uintptr_t address);
 struct extent *extent_after(const struct extent *extent);

@@ -9,23 +9,11 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/extent.h"
+#include "engine/foreign.h"
 #include "kernel/map.h"
 #include "kernel/vma.h"
 
 #include "base/poison.h"
-
-static void forget_views(struct block *block, uintptr_t start, uintptr_t end)
-{
-    struct extent_spares spares;
-
-    for (struct extent *extent = extent_from(block, start); extent != NULL && extent_start(extent) < end;
-         extent = extent_after(extent))
-        store_share(extent->store);
-    if (extent_spares_take(&spares) != 0)
-        return; /* the block is excluded: a record too many does no harm */
-    extent_clear(block, start, end, &spares);
-    extent_spares_give(&spares);
-}
 
 /* No mapping or memory is left to drop a view with: its pages are zeroed by hand, and the view stays. */
 static void zero_shown(struct block *block, uintptr_t start, uintptr_t end)
@@ -53,11 +41,15 @@ static void zero_views(struct block *block, uintptr_t start, uintptr_t end)
     if (drop_views(block, start, end) != 0)
         zero_shown(block, start, end);
     else if (protected && start < end)
-        map_protect(start, end - start, vma.readable, vma.writable);
+        map_protect(start, end - start, &vma);
 }
 
 static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
 {
+    if (block_foreign(block)) {
+        foreign_memory_call(block, start, end, call);
+        return;
+    }
     switch (call) {
     case MEMORY_ZERO:
         zero_views(block, page_up(start), page_down(end));
@@ -71,12 +63,14 @@ static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engi
         break;
     case MEMORY_GONE:
         block->excluded = true;
-        forget_views(block, page_down(start), page_up(end));
+        foreign_forget(block, page_down(start), page_up(end)); /* if that fails a record too many does no harm */
         break;
     case MEMORY_KEEP:
         block->excluded = true;
         if (drop_sharing(block, page_up(start), page_up(end)) != 0)
             log_info("%p: some pages of a marked range stay in a store", (void *)start);
+        break;
+    case MEMORY_SETTLED:
         break;
     case MEMORY_ADMIT:
         if (start <= page_up(block_start(block)) && end >= page_down(block_end(block)))

@@ -6,6 +6,7 @@
 #include "base/lock.h"
 #include "engine/counters.h"
 #include "engine/extent.h"
+#include "engine/foreign.h"
 #include "engine/store.h"
 #include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
@@ -208,6 +209,17 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
     return true;
 }
 
+/* A view that was moved behind our back may hide its pages no more, wherever it is. */
+static bool all_in_place(const struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->count; i++)
+        if (block_foreign(sweep->views[i].block) && !foreign_in_place(sweep->views[i].extent)) {
+            store_share(sweep->store);
+            return false;
+        }
+    return true;
+}
+
 /* The locks of all blocks that show the store. Tried, not waited for: whoever is at work there makes an event of its own. */
 static bool lock_blocks(struct sweep *sweep)
 {
@@ -218,7 +230,7 @@ static bool lock_blocks(struct sweep *sweep)
             return false;
         block->swept = true;
     }
-    return store_picture_holds(sweep->store, &sweep->picture);
+    return store_picture_holds(sweep->store, &sweep->picture) && all_in_place(sweep);
 }
 
 static void unlock_blocks(struct sweep *sweep)

@@ -27,7 +27,8 @@ struct snapshot {
     struct block *from, *to;
     uintptr_t shift; /* target address = source address + shift, modulo the address space */
     const struct write_guard *guard; /* NULL until the process was looked at */
-    unsigned site;
+    unsigned site;       /* 0: the policy is not asked */
+    size_t copied;       /* bytes that were not shared */
     bool target_clean;   /* the target had no page and no view when we came */
     bool target_touched; /* it was in use */
     bool decided;        /* the policy was asked */
@@ -148,6 +149,7 @@ static void copy_runs(struct snapshot *snapshot, const struct page_run *runs, si
         bytes_copy((void *)(runs[i].start + snapshot->shift), (const void *)runs[i].start, size);
         note_hidden(snapshot->from, &runs[i]);
         counter_add(COUNT_bytes_edges, size);
+        snapshot->copied += size;
     }
 }
 
@@ -233,7 +235,7 @@ static uintptr_t do_window(struct snapshot *snapshot, uintptr_t start, uintptr_t
         return start;
     }
     count = (size_t)found;
-    if (!snapshot->decided && !worthwhile(snapshot, (walked - start) / page_size, pages_in(runs, count))) {
+    if (!snapshot->decided && snapshot->site != 0 && !worthwhile(snapshot, (walked - start) / page_size, pages_in(runs, count))) {
         *why = REASON_unlikely;
         return start;
     }
@@ -295,7 +297,7 @@ enum reason snapshot_judge(struct block *from, uintptr_t source, struct block *t
 }
 
 size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size, unsigned site,
-                      enum reason *why)
+                      size_t *copied, enum reason *why)
 {
     struct snapshot snapshot = {.from = from, .to = to, .shift = target - source, .site = site};
     struct page_run *runs = scratch_take();
@@ -311,6 +313,28 @@ size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, ui
         at = do_window(&snapshot, at, end, runs, why);
     if (at > source)
         to->made_by = site;
+    *copied = snapshot.copied;
     scratch_give(runs);
     return at - source;
+}
+
+enum reason snapshot_seal(struct block *block, uintptr_t start, uintptr_t end)
+{
+    struct snapshot snapshot = {.from = block};
+    struct page_run *runs = scratch_take();
+    int error = runs == NULL ? -ENOMEM : verify_range(block, start, end);
+    enum reason why = error == 0 ? REASON_none : reason_of(error);
+
+    while (why == REASON_none && start < end) {
+        int found = pagemap_runs(PAGES_PRIVATE, start, end, runs, RUNS, &start);
+
+        why = found < 0 ? REASON_no_pagemap : found > 0 ? look_around(&snapshot) : REASON_none;
+        if (why != REASON_none || found == 0)
+            continue;
+        seal_runs(block, snapshot.guard, runs, (size_t)found, &error);
+        if (error != 0)
+            why = reason_of(error);
+    }
+    scratch_give(runs);
+    return why;
 }

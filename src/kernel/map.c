@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "kernel/sys.h"
+#include "kernel/vma.h"
 
 #include "base/poison.h"
 
@@ -94,9 +95,10 @@ int map_replace(uintptr_t temporary, uintptr_t target, size_t size)
     return got < 0 && got > -4096 ? (int)got : 0;
 }
 
-int map_protect(uintptr_t start, size_t size, bool readable, bool writable)
+int map_protect(uintptr_t start, size_t size, const struct vma *like)
 {
-    return (int)SYS(SYS_mprotect, start, size, (readable ? PROT_READ : 0) | (writable ? PROT_WRITE : 0));
+    return (int)SYS(SYS_mprotect, start, size,
+                    (like->readable ? PROT_READ : 0) | (like->writable ? PROT_WRITE : 0) | (like->executable ? PROT_EXEC : 0));
 }
 
 int map_populate_read(uintptr_t start, size_t size)

@@ -22,8 +22,9 @@ int map_temporary(size_t size, uintptr_t *start);
 void map_end_temporary(uintptr_t start, size_t size);
 /* Puts such memory over another range in one step; the temporary place is gone then. */
 int map_replace(uintptr_t temporary, uintptr_t target, size_t size);
-/* Makes memory read-only, or not accessible at all. */
-int map_protect(uintptr_t start, size_t size, bool readable, bool writable);
+/* Gives memory the protection of another mapping. */
+struct vma;
+int map_protect(uintptr_t start, size_t size, const struct vma *like);
 /* Makes every page of the range present for reading (MADV_POPULATE_READ, Linux 5.14). */
 int map_populate_read(uintptr_t start, size_t size);
 /* VMAs that the process may have (vm.max_map_count). */

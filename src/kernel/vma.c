@@ -23,6 +23,7 @@ struct procmap_query {
 #define QUERY_IOCTL _IOWR('f', 17, struct procmap_query)
 #define VMA_READABLE 1
 #define VMA_WRITABLE 2
+#define VMA_EXECUTABLE 4
 #define VMA_SHARED 8
 
 static bool available = true;
@@ -60,6 +61,7 @@ int vma_query(uintptr_t address, struct vma *vma)
     vma->end = q.vma_end;
     vma->readable = (q.vma_flags & VMA_READABLE) != 0;
     vma->writable = (q.vma_flags & VMA_WRITABLE) != 0;
+    vma->executable = (q.vma_flags & VMA_EXECUTABLE) != 0;
     vma->shared = (q.vma_flags & VMA_SHARED) != 0;
     vma->offset = q.vma_offset;
     vma->device = makedev(q.dev_major, q.dev_minor);

@@ -10,7 +10,7 @@
 
 struct vma {
     uintptr_t start, end;
-    bool readable, writable, shared;
+    bool readable, writable, executable, shared;
     uint64_t offset; /* of start, in its file */
     dev_t device;
     ino_t inode; /* 0: anonymous */

@@ -31,13 +31,18 @@ void write_guard_init(void)
     without_mprotect = config_internal("mprotect-off", NULL);
 }
 
-const struct write_guard *write_guard_pick(unsigned threads)
+const struct write_guard *write_guard_pick_for_files(unsigned threads)
 {
     if (threads == 1 && !always)
         return &write_guard_none;
-    if (!without_uffd && uffd_probe() == 0)
-        return &write_guard_uffd;
     return without_mprotect ? NULL : &write_guard_mprotect;
+}
+
+const struct write_guard *write_guard_pick(unsigned threads)
+{
+    const struct write_guard *guard = write_guard_pick_for_files(threads);
+
+    return guard != &write_guard_none && !without_uffd && uffd_probe() == 0 ? &write_guard_uffd : guard;
 }
 
 void write_guard_after_fork(void)

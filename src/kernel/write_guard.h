@@ -23,6 +23,8 @@ extern const struct write_guard write_guard_none, write_guard_uffd, write_guard_
 void write_guard_init(void);
 /* The guard for a process with that many threads, or NULL: decline. */
 const struct write_guard *write_guard_pick(unsigned threads);
+/* The same for private mappings of files, which userfaultfd does not know. */
+const struct write_guard *write_guard_pick_for_files(unsigned threads);
 void write_guard_after_fork(void);
 /* After an operation: takes out the SIGSEGV handler of the mprotect variant when it is not needed any more. */
 void write_guard_rest(void);

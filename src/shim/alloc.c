@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/page.h"
+#include "engine/control.h"
 #include "engine/engine.h"
 #include "shim/hook.h"
 
@@ -50,6 +51,11 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
         return start;
     next.free(raw);
     return NULL;
+}
+
+void *shim_allocate(size_t size)
+{
+    return allocate(size, 1, false);
 }
 
 HOOK void *malloc(size_t size)
@@ -150,7 +156,7 @@ HOOK size_t malloc_usable_size(void *pointer)
         return usable_size_of(pointer);
     if (next_is_bootstrap(pointer))
         return next_bootstrap_size(pointer);
-    if (!engine_look_up(pointer, &block))
+    if (!engine_look_up(pointer, &block) || block.registered)
         return usable_size_of(pointer);
     if (block.raw == NULL)
         return block.size;
@@ -228,6 +234,18 @@ static void *resize_block(void *old, const struct engine_block *was, size_t size
     return block != NULL ? resize_plain(block, old, was, size) : resize_views(old, was, size);
 }
 
+/* Memory of the next allocator that the program registered: it gets it back as it was given out. */
+static void *reallocate_registered(void *old, const struct engine_block *was, size_t size)
+{
+    int error = engine_unregister(old, was->size);
+
+    if (error == -ENOMEM) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return next.realloc(old, size);
+}
+
 static __attribute__((noinline)) void *reallocate(void *old, size_t size)
 {
     struct engine_block was;
@@ -236,6 +254,8 @@ static __attribute__((noinline)) void *reallocate(void *old, size_t size)
     if (next_is_bootstrap(old))
         return reallocate_by_copy(old, next_bootstrap_size(old), size);
     if (MAY_BE_BLOCK(old) && engine_look_up(old, &was)) {
+        if (was.registered)
+            return reallocate_registered(old, &was, size);
         if (size != 0)
             return resize_block(old, &was, size);
         free(old);

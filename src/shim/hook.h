@@ -16,6 +16,7 @@ struct hot {
     size_t min_copy; /* min_size, or what an observer wants to know of */
     size_t min_size;
     size_t min_allocation;
+    size_t min_mapping; /* with COWSHIM_SCOPE=anon */
     uintptr_t page_mask; /* an address with none of these bits may be a block's start */
 };
 
@@ -24,6 +25,8 @@ extern struct hot hot __attribute__((visibility("hidden")));
 /* Until then, and with COWSHIM_MODE=off, no pointer is a block; those of the bootstrap allocator must still be known. */
 #define BOOTSTRAP_MASK ((uintptr_t)65535)
 
+/* alloc.c: a block of any size, for free(); NULL when there is no memory, or when it could not be written down. */
+void *shim_allocate(size_t size);
 /* process.c: registers the fork handlers. */
 void process_start(void);
 

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/page.h"
+#include "engine/control.h"
 #include "engine/engine.h"
 #include "shim/hook.h"
 
@@ -16,6 +17,9 @@
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
+/* A mapping with other flags than the first two is a stack, locked, huge pages of hugetlbfs, or shared. Its protection does not matter:
+   allocators reserve first, and the kernel is asked before each copy. */
+#define EVERY_FLAG (MAP_PRIVATE | MAP_ANONYMOUS | MAP_SHARED | MAP_STACK | MAP_GROWSDOWN | MAP_LOCKED | MAP_HUGETLB)
 #define STARTED (hot.min_copy != SIZE_MAX)
 
 /* What must be true before the kernel sees the call: MADV_FREE would refuse a view, and takes zeros at any time. */
@@ -74,7 +78,9 @@ HOOK int mprotect(void *start, size_t size, int protection)
     if (STARTED && !usable)
         engine_memory_call(start, size, MEMORY_EXCLUDE);
     result = next.mprotect(start, size, protection);
-    if (STARTED && usable && result == 0)
+    if (STARTED && !usable)
+        engine_memory_call(start, size, MEMORY_SETTLED);
+    else if (STARTED && result == 0)
         engine_memory_call(start, size, MEMORY_ADMIT);
     return result;
 }
@@ -88,9 +94,14 @@ HOOK int munmap(void *start, size_t size)
 
 HOOK void *mmap(void *start, size_t size, int protection, int flags, int descriptor, off_t offset)
 {
+    void *got;
+
     if (STARTED && (flags & MAP_FIXED) != 0)
         engine_memory_call(start, size, MEMORY_GONE);
-    return next.mmap(start, size, protection, flags, descriptor, offset);
+    got = next.mmap(start, size, protection, flags, descriptor, offset);
+    if (UNLIKELY(size >= hot.min_mapping) && got != MAP_FAILED && (flags & EVERY_FLAG) == (MAP_PRIVATE | MAP_ANONYMOUS))
+        engine_add_mapping(got, size);
+    return got;
 }
 
 HOOK void *mmap64(void *start, size_t size, int protection, int flags, int descriptor, off64_t offset)
@@ -102,6 +113,8 @@ HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
 {
     va_list arguments;
     void *target = NULL;
+    bool was_mapping = UNLIKELY(size >= hot.min_mapping) && engine_is_mapping(old, old_size);
+    void *got;
 
     va_start(arguments, flags);
     if ((flags & MREMAP_FIXED) != 0)
@@ -112,7 +125,10 @@ HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
         if (target != NULL)
             engine_memory_call(target, size, MEMORY_GONE);
     }
-    return next.mremap(old, old_size, size, flags, target);
+    got = next.mremap(old, old_size, size, flags, target);
+    if (was_mapping && got != MAP_FAILED)
+        engine_add_mapping(got, size);
+    return got;
 }
 
 HOOK int mlock(const void *start, size_t size)

@@ -17,7 +17,7 @@
 #include "kernel/coredump.h"
 #include "shim/hook.h"
 
-struct hot hot = {SIZE_MAX, SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK};
+struct hot hot = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK};
 
 /* Defined where libcowshim-profile.so is loaded too. */
 extern observer_offer cowshim_observer_1 __attribute__((weak, visibility("default")));
@@ -75,6 +75,8 @@ static __attribute__((constructor)) void shim_start(void)
         hot.min_copy = smallest_copy();
         if (config_choice(mode) == MODE_AUTO)
             hot.min_allocation = config_size(min_size);
+        if (config_choice(mode) == MODE_AUTO && config_choice(scope) == SCOPE_ANON)
+            hot.min_mapping = config_size(min_size);
     }
     errno = saved;
 }

@@ -1,6 +1,9 @@
 # Included by the top Makefile.am; paths are from the top. A program is one line here, and one or more in tests/preload/stories.
 check_PROGRAMS += \
     tests/preload/alloc \
+    tests/preload/api_anon \
+    tests/preload/api_memory \
+    tests/preload/api_misuse \
     tests/preload/copies \
     tests/preload/early \
     tests/preload/fork_threads \
@@ -12,6 +15,11 @@ check_PROGRAMS += \
 check_LTLIBRARIES += tests/preload/early_library.la
 tests_preload_early_library_la_SOURCES = tests/preload/early_library.c tests/preload/early_library.h
 tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+check_LTLIBRARIES += tests/preload/api_library.la
+tests_preload_api_library_la_SOURCES = tests/preload/api_library.c
+tests_preload_api_library_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
+tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 dist_check_SCRIPTS += tests/preload/run.sh
 EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h

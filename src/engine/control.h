@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* What the control interface (cowshim.h, shim/control.c) and COWSHIM_SCOPE=anon ask of the engine; the promises are in cowshim.h.
+   0 or -errno; -EAGAIN where nothing can be looked up. Ranges are not empty and do not wrap around. */
+#ifndef COWSHIM_ENGINE_CONTROL_H
+#define COWSHIM_ENGINE_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/counters.h"
+
+int engine_register(void *start, size_t size);
+int engine_unregister(void *start, size_t size);
+/* A private anonymous mapping that the program just made: a foreign block, unless a block is there already. */
+void engine_add_mapping(void *start, size_t size);
+bool engine_is_mapping(const void *start, size_t size); /* whether the range lies in one */
+
+/* A copy that the program asked for by name: no policy, no smallest size. *done: leading bytes that are done; the rest is for the
+   caller, unless whole says that all or nothing was wanted. *shared: bytes of these that were not copied. */
+enum reason engine_share(void *to, const void *from, size_t size, const void *caller, bool whole, size_t *done, size_t *shared);
+/* Seals the range; *shown: bytes of it that show a store then. */
+enum reason engine_seal(void *start, size_t size, size_t *shown);
+
+enum engine_hint {
+    HINT_EXCLUDE, /* nothing is shared from or to these blocks */
+    HINT_REWRITE, /* nor by the policy's own decision */
+    HINT_NONE,    /* both are taken back */
+};
+int engine_hint(void *start, size_t size, enum engine_hint hint);
+
+/* Bytes of the range that have a page of their own; that show a store or a file. The rest are holes. */
+int engine_residency(const void *start, size_t size, uint64_t *own, uint64_t *shown);
+
+struct engine_range {
+    size_t offset, size;
+};
+/* Which parts of two ranges may differ: fills ranges, rising and apart, and returns how far that reaches, at least one page and at
+   most size. All that is not in them is the same in both, if nobody writes. Reads nothing of either. */
+size_t engine_compare(const void *a, const void *b, size_t size, struct engine_range *ranges, size_t max, size_t *count);
+
+struct engine_figures {
+    uint64_t blocks, registered, views, stores, store_bytes;
+    uint64_t plain_copies, plain_bytes;
+};
+int engine_figures(struct engine_figures *figures);
+
+#endif
