@@ -4,6 +4,7 @@ check_PROGRAMS += \
     tests/preload/api_anon \
     tests/preload/api_memory \
     tests/preload/api_misuse \
+    tests/preload/race \
     tests/preload/copies \
     tests/preload/early \
     tests/preload/fork_threads \
