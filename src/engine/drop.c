@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "engine/counters.h"
 #include "engine/extent.h"
+#include "kernel/descriptor.h"
 #include "kernel/map.h"
 #include "kernel/status.h"
 #include "kernel/write_guard.h"
@@ -125,10 +126,17 @@ int drop_to_anonymous(struct block *block, const struct write_guard *guard, uint
     return error;
 }
 
+/* None in a vfork child: its signal handlers and descriptors are not those of the writers. */
+static const struct write_guard *pick_guard(void)
+{
+    struct status status;
+
+    return descriptor_in_own_process() && status_read(&status) == 0 ? write_guard_pick(status.threads) : NULL;
+}
+
 int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
 {
     const struct write_guard *guard = NULL;
-    struct status status;
     int error = 0;
 
     while (error == 0) {
@@ -137,7 +145,7 @@ int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
 
         if (extent == NULL || extent_start(extent) >= end)
             break;
-        if (guard == NULL && (status_read(&status) != 0 || (guard = write_guard_pick(status.threads)) == NULL))
+        if (guard == NULL && (guard = pick_guard()) == NULL)
             return -EDEADLK;
         start = max_address(extent_start(extent), start);
         stop = min_address(extent_end(extent), end);

@@ -74,6 +74,11 @@ void engine_fork_prepare(void);
 void engine_fork_parent(void);
 void engine_fork_child(void);
 
+/* Between these two nothing of ours is under way in any thread, and nobody relies on a descriptor's number. pause: false when this
+   thread itself was interrupted inside of us. */
+bool engine_pause(void);
+void engine_resume(void);
+
 /* The summary for COWSHIM_STATS: text for people or one line of JSON. Returns its length, at most size - 1. */
 size_t engine_summary(char *text, size_t size, bool json);
 /* Allocated bytes of the stores that are open. */

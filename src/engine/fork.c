@@ -57,3 +57,13 @@ void engine_fork_child(void)
     witness_renew(true);
     gate_open_in_child();
 }
+
+bool engine_pause(void)
+{
+    return gate_close();
+}
+
+void engine_resume(void)
+{
+    gate_open();
+}

@@ -24,6 +24,7 @@ static uint64_t unshown;
 static _Atomic uint64_t reserved_bytes;
 static _Atomic bool forked_inside;
 static struct store *open_store[STOREFILE_KINDS]; /* for small seals; held */
+static struct store *_Atomic waiting;             /* to be closed by the process whose descriptors they are */
 
 void store_after_fork(void)
 {
@@ -65,13 +66,41 @@ static bool release_locked(struct store *store)
     return true;
 }
 
-static void close_store(struct store *store)
+static void close_here(struct store *store)
 {
     atomic_fetch_sub_explicit(&reserved_bytes, store->used, memory_order_relaxed);
     descriptor_drop(&store->file);
     if (store->punched != NULL)
         arena_pages_give(store->punched, (store->punched_pages + 7) / 8);
     pool_give(&stores, store);
+}
+
+/* Closes what vfork children dropped. */
+static void close_waiting(void)
+{
+    struct store *store;
+
+    if (atomic_load_explicit(&waiting, memory_order_relaxed) == NULL || !descriptor_in_own_process())
+        return;
+    store = atomic_exchange(&waiting, NULL);
+    while (store != NULL) {
+        struct store *next = store->next;
+
+        close_here(store);
+        store = next;
+    }
+}
+
+/* A vfork child has a descriptor table of its own: closing there would leave the parent's descriptor open for ever. */
+static void close_store(struct store *store)
+{
+    if (descriptor_in_own_process()) {
+        close_here(store);
+        return;
+    }
+    store->next = atomic_load(&waiting);
+    while (!atomic_compare_exchange_weak(&waiting, &store->next, store))
+        ;
 }
 
 static int new_store(enum storefile_kind kind, struct store **out)
@@ -153,6 +182,7 @@ int store_reserve(enum storefile_kind kind, size_t size, struct store **store, u
     struct store *closed = NULL;
     int error;
 
+    close_waiting();
     lock_take(&stores_lock);
     share_if_forked();
     error = reserve_locked(kind, size, store, offset, &closed);
@@ -254,6 +284,7 @@ struct store *store_after(struct store *store)
 {
     struct store *next;
 
+    close_waiting();
     lock_take(&stores_lock);
     next = store == NULL ? all : store->next;
     if (next != NULL)

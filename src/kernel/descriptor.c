@@ -14,11 +14,17 @@
 
 #include "base/poison.h"
 
-/* Slots remember numbers, so that a number can move (descriptor_yield) under its holder. */
+/* Slots remember numbers, so that a number can move (descriptor_yield) under its holder, and what was opened there, so that a
+   number that the program took by a system call of its own is not taken for ours. */
 #define SLOTS 512
 #define FEW 64
+#define TAKEN (-1) /* a slot that is being written */
 
-static _Atomic int slots[SLOTS]; /* number + 1; 0: free */
+static struct slot {
+    _Atomic int number; /* number + 1; 0: free */
+    _Atomic dev_t device;
+    _Atomic ino_t inode;
+} slots[SLOTS];
 static _Atomic unsigned used;
 static _Atomic int lowest = INT_MAX; /* no number of ours was ever below */
 static _Atomic pid_t owner;
@@ -64,14 +70,22 @@ static void note_number(int fd)
         ;
 }
 
-static int remember(int fd)
+static void publish(struct slot *slot, int fd)
+{
+    note_number(fd);
+    atomic_store(&slot->number, fd + 1);
+}
+
+static int remember(int fd, const struct stat *status)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
         int empty = 0;
 
-        if (atomic_compare_exchange_strong(&slots[i], &empty, fd + 1)) {
+        if (atomic_compare_exchange_strong(&slots[i].number, &empty, TAKEN)) {
             atomic_fetch_add(&used, 1);
-            note_number(fd);
+            slots[i].device = status->st_dev;
+            slots[i].inode = status->st_ino;
+            publish(&slots[i], fd);
             return 0;
         }
     }
@@ -83,7 +97,7 @@ static void forget(int fd)
     for (unsigned i = 0; i < SLOTS; i++) {
         int mine = fd + 1;
 
-        if (atomic_compare_exchange_strong(&slots[i], &mine, 0)) {
+        if (atomic_compare_exchange_strong(&slots[i].number, &mine, 0)) {
             atomic_fetch_sub(&used, 1);
             return;
         }
@@ -110,12 +124,12 @@ int descriptor_adopt(struct descriptor *descriptor, int fd)
     long error;
 
     /* Where descriptors are that scarce the program needs all of them. */
-    fd = descriptor_limit().rlim_cur >= FEW ? move_up(fd) : refuse(fd);
+    fd = descriptor_limit().rlim_cur >= FEW && descriptor_in_own_process() ? move_up(fd) : refuse(fd);
     if (fd < 0)
         return fd;
     error = SYS(SYS_fstat, fd, &status);
     if (error == 0)
-        error = remember(fd);
+        error = remember(fd, &status);
     if (error != 0) {
         SYS_MUST(SYS_close, fd);
         return (int)error;
@@ -126,19 +140,24 @@ int descriptor_adopt(struct descriptor *descriptor, int fd)
     return 0;
 }
 
-static bool still_ours(const struct descriptor *descriptor, int fd)
+static bool is_file(int fd, dev_t device, ino_t inode)
 {
     struct stat status;
 
     /* Exempt from faults: what lets writers go again comes this way, too. */
-    return SYS_MUST(SYS_fstat, fd, &status) == 0 && status.st_dev == descriptor->device && status.st_ino == descriptor->inode;
+    return SYS_MUST(SYS_fstat, fd, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+}
+
+static bool still_ours(const struct descriptor *descriptor, int fd)
+{
+    return is_file(fd, descriptor->device, descriptor->inode);
 }
 
 /* The number moved (descriptor_yield): look through ours for the file. Rare, hence slow. */
 static int find_again(struct descriptor *descriptor)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
-        int fd = atomic_load(&slots[i]) - 1;
+        int fd = atomic_load(&slots[i].number) - 1;
 
         if (fd >= 0 && still_ours(descriptor, fd)) {
             descriptor->fd = fd;
@@ -159,8 +178,11 @@ int descriptor_use(struct descriptor *descriptor)
 
 void descriptor_drop(struct descriptor *descriptor)
 {
-    int fd = descriptor_use(descriptor);
+    int fd;
 
+    if (!descriptor_in_own_process())
+        return;
+    fd = descriptor_use(descriptor);
     if (fd >= 0) {
         forget(fd);
         SYS_MUST(SYS_close, fd);
@@ -175,33 +197,49 @@ bool descriptor_is_ours(int fd)
     return fd >= 0 && descriptor_next((unsigned)fd, (unsigned)fd) == fd;
 }
 
-int descriptor_next(unsigned first, unsigned last)
+/* The lowest number in the range that a slot has, whatever is open there now, or -1. */
+static int lowest_known(unsigned first, unsigned last, const struct slot **slot)
 {
     int best = -1;
 
-    int floor = atomic_load_explicit(&lowest, memory_order_relaxed);
-
-    if (floor == INT_MAX || last < (unsigned)floor)
-        return -1;
     for (unsigned i = 0; i < SLOTS; i++) {
-        int fd = atomic_load_explicit(&slots[i], memory_order_relaxed) - 1;
+        int fd = atomic_load_explicit(&slots[i].number, memory_order_relaxed) - 1;
 
-        if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && (best < 0 || fd < best))
+        if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && (best < 0 || fd < best)) {
             best = fd;
+            *slot = &slots[i];
+        }
     }
     return best;
+}
+
+int descriptor_next(unsigned first, unsigned last)
+{
+    int floor = atomic_load_explicit(&lowest, memory_order_relaxed);
+    const struct slot *slot;
+    int fd;
+
+    if (floor == INT_MAX || last < (unsigned)floor || !descriptor_in_own_process())
+        return -1;
+    while (first <= last && (fd = lowest_known(first, last, &slot)) >= 0) {
+        if (is_file(fd, slot->device, slot->inode))
+            return fd;
+        first = (unsigned)fd + 1; /* the program took it by a system call of its own */
+    }
+    return -1;
 }
 
 int descriptor_yield(int fd)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
-        if (atomic_load(&slots[i]) == fd + 1) {
+        if (atomic_load(&slots[i].number) == fd + 1) {
             long other = SYS(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest_number());
 
-            if (other < 0)
+            if (other < 0) {
+                forget(fd);
                 return (int)other;
-            atomic_store(&slots[i], (int)other + 1);
-            note_number((int)other);
+            }
+            publish(&slots[i], (int)other);
             return 0;
         }
     }

@@ -19,11 +19,11 @@ struct descriptor {
 
 void descriptor_init(void);
 
-/* Takes over an open descriptor and moves it up: 0, or -errno and the descriptor is closed. */
+/* Takes over an open descriptor and moves it up: 0, or -errno and the descriptor is closed. Not in a vfork child. */
 int descriptor_adopt(struct descriptor *descriptor, int fd);
 /* The number, or -EBADF when it is not the file any more that it was (the program closed or replaced it). */
 int descriptor_use(struct descriptor *descriptor);
-/* Closes it if it is still ours. */
+/* Closes it if it is still ours. In a vfork child it stays as it is: the number is the parent's. */
 void descriptor_drop(struct descriptor *descriptor);
 
 bool descriptor_is_ours(int fd);

@@ -21,6 +21,7 @@
 #include "base/lock.h"
 #include "base/next.h"
 #include "base/thread.h"
+#include "kernel/descriptor.h"
 #include "kernel/sys.h"
 #include "kernel/write_guard.h"
 
@@ -103,18 +104,34 @@ static bool wait_for_run(uintptr_t address)
     return true;
 }
 
+/* Nobody handles it. A fault happens again and kills as it would have; a signal that was sent must be sent again. */
+static void pass_to_default(int number, siginfo_t *info, bool ignored)
+{
+    struct sigaction fallback = empty_action();
+    bool sent = info->si_code <= 0;
+
+    if (sent && ignored)
+        return;
+    next.sigaction(number, &fallback, NULL);
+    if (sent)
+        SYS_MUST(SYS_rt_tgsigqueueinfo, sys_process(), SYS_MUST(SYS_gettid), number, info);
+}
+
+/* What the kernel does before it calls a handler. The return from ours restores the mask. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
     struct sigaction action;
 
     bytes_copy(&action, &program_action, sizeof action); /* an assignment would be a call of memcpy */
-    if ((action.sa_flags & SA_SIGINFO) == 0 && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)) {
-        struct sigaction fallback = empty_action();
-
-        next.sigaction(number, &fallback, NULL); /* the instruction runs again and dies as it would have */
+    if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
+        pass_to_default(number, info, action.sa_handler == SIG_IGN);
         return;
     }
-    sigprocmask(SIG_BLOCK, &action.sa_mask, NULL); /* the return from our handler restores the mask */
+    if ((action.sa_flags & SA_RESETHAND) != 0)
+        program_action.sa_handler = SIG_DFL;
+    if ((action.sa_flags & SA_NODEFER) == 0)
+        sigaddset(&action.sa_mask, number);
+    sigprocmask(SIG_BLOCK, &action.sa_mask, NULL);
     if ((action.sa_flags & SA_SIGINFO) != 0)
         action.sa_sigaction(number, info, context);
     else
@@ -154,7 +171,7 @@ void write_guard_rest(void)
 {
     struct sigaction now;
 
-    if (!atomic_load_explicit(&installed, memory_order_relaxed))
+    if (!atomic_load_explicit(&installed, memory_order_relaxed) || !descriptor_in_own_process())
         return;
     lock_take(&lock);
     if (installed && holding == 0 && seconds_now() > last_let_go + 1 && next.sigaction(SIGSEGV, NULL, &now) == 0) {
@@ -266,6 +283,27 @@ static void mprotect_replaced(uintptr_t start, uintptr_t end)
     let_go(start);
 }
 
+/* A vfork child shares what we remember, but not the handlers. */
+static int sigaction_in_child(const struct sigaction *act, struct sigaction *old)
+{
+    int result = next.sigaction(SIGSEGV, act, old);
+
+    if (result == 0 && old != NULL && old->sa_sigaction == on_fault)
+        bytes_copy(old, &program_action, sizeof *old);
+    return result;
+}
+
+static void exchange_action(const struct sigaction *act, struct sigaction *old)
+{
+    struct sigaction before;
+
+    bytes_copy(&before, &program_action, sizeof before);
+    if (act != NULL)
+        bytes_copy(&program_action, act, sizeof before);
+    if (old != NULL)
+        bytes_copy(old, &before, sizeof before);
+}
+
 bool guard_sigaction(const struct sigaction *act, struct sigaction *old, int *result)
 {
     bool ours;
@@ -274,16 +312,11 @@ bool guard_sigaction(const struct sigaction *act, struct sigaction *old, int *re
         return false;
     lock_take(&lock);
     ours = installed;
-    if (ours) {
-        struct sigaction before;
-
-        bytes_copy(&before, &program_action, sizeof before);
-        if (act != NULL)
-            bytes_copy(&program_action, act, sizeof before);
-        if (old != NULL)
-            bytes_copy(old, &before, sizeof before);
-        *result = 0;
-    }
+    *result = 0;
+    if (ours && !descriptor_in_own_process())
+        *result = sigaction_in_child(act, old);
+    else if (ours)
+        exchange_action(act, old);
     lock_drop(&lock);
     return ours;
 }

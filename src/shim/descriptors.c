@@ -8,12 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/engine.h"
 #include "kernel/descriptor.h"
 #include "shim/hook.h"
 
 static bool is_ours(int fd)
 {
-    return UNLIKELY(descriptor_is_ours(fd)) && descriptor_in_own_process();
+    return UNLIKELY(descriptor_is_ours(fd));
 }
 
 static int not_open(void)
@@ -79,27 +80,49 @@ HOOK int dup(int fd)
     return is_ours(fd) ? not_open() : next.dup(fd);
 }
 
-/* The program asks for this very number: ours moves away. */
-static void make_way(int fd)
+/* The program asks for this very number: ours moves away, while no thread of ours is about to use it. */
+static bool make_way(int fd)
 {
-    if (is_ours(fd))
-        descriptor_yield(fd);
+    if (!engine_pause())
+        return false;
+    descriptor_yield(fd);
+    return true;
+}
+
+static int busy(void)
+{
+    errno = EBUSY; /* dup2(2) knows it, as a race with open() */
+    return -1;
 }
 
 HOOK int dup2(int from, int to)
 {
+    int result;
+
     if (is_ours(from))
         return not_open();
-    make_way(to);
-    return next.dup2(from, to);
+    if (!is_ours(to))
+        return next.dup2(from, to);
+    if (!make_way(to))
+        return busy();
+    result = next.dup2(from, to);
+    engine_resume();
+    return result;
 }
 
 HOOK int dup3(int from, int to, int flags)
 {
+    int result;
+
     if (is_ours(from))
         return not_open();
-    make_way(to);
-    return next.dup3(from, to, flags);
+    if (!is_ours(to))
+        return next.dup3(from, to, flags);
+    if (!make_way(to))
+        return busy();
+    result = next.dup3(from, to, flags);
+    engine_resume();
+    return result;
 }
 
 /* The ranges between ours, one after the other. */
@@ -107,7 +130,7 @@ HOOK int close_range(unsigned first, unsigned last, int flags)
 {
     int ours;
 
-    if (first <= last && descriptor_next(first, last) >= 0 && descriptor_in_own_process()) {
+    if (first <= last && descriptor_next(first, last) >= 0) {
         while ((ours = descriptor_next(first, last)) >= 0) {
             if ((unsigned)ours > first && next.close_range(first, (unsigned)ours - 1, flags) != 0)
                 return -1;

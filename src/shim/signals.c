@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* While the mprotect guard has its SIGSEGV handler installed, the program sees and sets its own beside it. */
+/* While the mprotect guard has its SIGSEGV handler installed, the program sees and sets its own beside it. And a stack must never
+   be held: the kernel could not put the frame of the handler on it. */
+#include <pthread.h>
 #include <signal.h>
 
+#include "engine/engine.h"
 #include "engine/entry.h"
 #include "kernel/write_guard.h"
 #include "shim/hook.h"
@@ -28,4 +31,18 @@ HOOK sighandler_t signal(int number, sighandler_t handler)
         return next.signal(number, handler);
     act.sa_handler = handler;
     return sigaction(number, &act, &old) == 0 ? old.sa_handler : SIG_ERR;
+}
+
+HOOK int sigaltstack(const stack_t *stack, stack_t *old)
+{
+    if (hot.min_copy != SIZE_MAX && stack != NULL && (stack->ss_flags & SS_DISABLE) == 0)
+        engine_memory_call(stack->ss_sp, stack->ss_size, MEMORY_EXCLUDE);
+    return next.sigaltstack(stack, old);
+}
+
+HOOK int pthread_attr_setstack(pthread_attr_t *attributes, void *stack, size_t size)
+{
+    if (hot.min_copy != SIZE_MAX)
+        engine_memory_call(stack, size, MEMORY_EXCLUDE);
+    return next.pthread_attr_setstack(attributes, stack, size);
 }

@@ -5,6 +5,7 @@ check_PROGRAMS += \
     tests/preload/api_memory \
     tests/preload/api_misuse \
     tests/preload/race \
+    tests/preload/signals \
     tests/preload/copies \
     tests/preload/early \
     tests/preload/fork_threads \

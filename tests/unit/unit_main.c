@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/descriptor.h"
+
 #define SKIPPED 77
 #define FAILED 78
 #define SECONDS (UNIT_TSAN || UNIT_ASAN ? 300 : 100)
@@ -47,6 +49,7 @@ void unit_skip(const char *format, ...)
 
 static void run_in_child(void (*body)(void))
 {
+    descriptor_init(); /* the test is a process of its own, and no vfork child */
     alarm(SECONDS);
     body();
     if (UNIT_TSAN)
