@@ -9,6 +9,7 @@ check_PROGRAMS += \
     tests/preload/copies \
     tests/preload/early \
     tests/preload/fork_threads \
+    tests/preload/forks \
     tests/preload/fork_unannounced \
     tests/preload/jump_out \
     tests/preload/open_numbers
