@@ -38,13 +38,16 @@ options=$(cowshim run --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | tr '\n' ' ')
 options=${options% }
 
 if command -v bash >/dev/null; then
-    is 'bash: commands' "$(bash_offers cowshim r)" 'run'
+    is 'bash: commands' "$(bash_offers cowshim r)" 'run report'
     is 'bash: options of run are those of its help' "$(bash_offers cowshim run --)" "$options"
     is 'bash: values of a choice' "$(bash_offers cowshim run --mode '')" 'auto registered off'
     is 'bash: values behind =' "$(bash_offers cowshim run --mode = o)" 'off'
     is 'bash: after an option with its value comes the next option' \
         "$(bash_offers cowshim run --mode off --mo)" '--mode'
     is 'bash: an option that stands alone takes no value' "$(bash_offers cowshim run --stats --mo)" '--mode'
+    is 'bash: options of profile' "$(bash_offers cowshim profile --ap)" '--apply'
+    is 'bash: a program behind a file' "$(bash_offers cowshim profile --output out.html cowshi)" 'cowshim'
+    is 'bash: files of report' "$(cd "$source" && bash_offers cowshim report LIC)" 'LICENSE'
     is 'bash: programs' "$(bash_offers cowshim run -- cowshi)" 'cowshim'
     is 'bash: what follows the program is not ours' "$(bash_offers cowshim run env --mo)" ''
 else

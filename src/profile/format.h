@@ -74,7 +74,7 @@ struct trail_block {
     struct trail_event event;
     uint64_t start, size, was;
     uint32_t stack;
-    uint32_t probes, filled; /* TRAIL_LEAVES of a block that no copy went into: single pages asked for, and there */
+    uint32_t probes, filled; /* of a block that no copy went into, at its end: single pages asked for, and there */
     uint32_t samples;
 };
 

@@ -293,6 +293,19 @@ static void forked(void)
     errno = saved;
 }
 
+/* What lives to the end, as if it left now. */
+static void probe_all(void)
+{
+    for (struct watched *block = watched_from(0); block != NULL; block = watched_after(block)) {
+        struct trail_block what = {.start = block->node.key, .size = block->size};
+
+        if (block->copied_into)
+            continue;
+        memory_probe(block->node.key, block->size, &what.probes, &what.filled);
+        tell_block(TRAIL_CHANGED, 0, &what, NULL);
+    }
+}
+
 static void ends(void)
 {
     struct section section;
@@ -303,6 +316,7 @@ static void ends(void)
     memory_measure(SIZE_MAX);
     again_next = again_round = 0;
     look_around(clock_now() + AGAIN_AT_END);
+    probe_all();
     tell_end();
     section_end(section);
 }
