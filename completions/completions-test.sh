@@ -49,6 +49,13 @@ if command -v bash >/dev/null; then
     is 'bash: a program behind a file' "$(bash_offers cowshim profile --output out.html cowshi)" 'cowshim'
     is 'bash: files of report' "$(cd "$source" && bash_offers cowshim report LIC)" 'LICENSE'
     is 'bash: programs' "$(bash_offers cowshim run -- cowshi)" 'cowshim'
+    for command in stat map top doctor; do
+        options=$(cowshim $command --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | tr '\n' ' ')
+        is "bash: options of $command are those of its help" "$(bash_offers cowshim $command --)" "${options% }"
+    done
+    is 'bash: colours of map' "$(bash_offers cowshim map --color '')" 'auto always never'
+    is 'bash: behind = as well' "$(bash_offers cowshim map --color = al)" 'always'
+    is 'bash: stat takes no words' "$(bash_offers cowshim stat wor)" ''
     is 'bash: what follows the program is not ours' "$(bash_offers cowshim run env --mo)" ''
 else
     skip 'bash completion' 'bash is not installed'

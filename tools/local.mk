@@ -7,13 +7,22 @@ tools_cowshim_SOURCES = \
     tools/command/document.c tools/command/document.h \
     tools/command/document_page.c \
     tools/command/document_text.c \
+    tools/command/doctor.c tools/command/doctor.h \
+    tools/command/doctor_kernel.c \
+    tools/command/doctor_limits.c \
+    tools/command/doctor_stores.c \
     tools/command/elf_file.c tools/command/elf_file.h \
     tools/command/findings.c tools/command/findings.h \
     tools/command/json.c tools/command/json.h \
     tools/command/launch.c tools/command/launch.h \
     tools/command/library.c tools/command/library.h \
     tools/command/main.c \
+    tools/command/map.c \
+    tools/command/map_draw.h \
+    tools/command/map_svg.c \
+    tools/command/map_terminal.c \
     tools/command/message.c \
+    tools/command/picture.c tools/command/picture.h \
     tools/command/places.c tools/command/places.h \
     tools/command/process.c tools/command/process.h \
     tools/command/process_words.c \
@@ -31,6 +40,7 @@ tools_cowshim_SOURCES = \
     tools/command/stat_text.c tools/command/stat_text.h \
     tools/command/symbols.c tools/command/symbols.h \
     tools/command/target.c tools/command/target.h \
+    tools/command/top.c \
     tools/command/trail.c tools/command/trail.h \
     tools/command/value.c tools/command/value.h \
     tools/command/verdict.c \

@@ -50,6 +50,10 @@ void process_explain(const struct process *process);
 /* The number of a counter or reason by its name; 0 when this page has none of that name. */
 uint64_t process_count(const struct process *process, const char *name);
 const struct count *process_reasons(const struct process *process);
+/* The reasons that occurred, those with most bytes first; returns how many. And how many copies were plain in all. */
+#define PROCESS_REASONS 64
+size_t process_list_reasons(const struct process *process, struct count reasons[PROCESS_REASONS]);
+uint64_t process_plain_copies(const struct process *process);
 /* What a name means; the name itself when this command does not know it. */
 const char *process_words(const char *name);
 

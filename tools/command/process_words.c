@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a process's page says, in words. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
@@ -33,6 +34,33 @@ uint64_t process_count(const struct process *process, const char *name)
 const struct count *process_reasons(const struct process *process)
 {
     return process->counts + process->header.counters;
+}
+
+uint64_t process_plain_copies(const struct process *process)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < process->header.reasons; i++)
+        sum += process_reasons(process)[i].number;
+    return sum;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct count *one = a, *other = b;
+
+    return (one->bytes < other->bytes) - (one->bytes > other->bytes);
+}
+
+size_t process_list_reasons(const struct process *process, struct count reasons[PROCESS_REASONS])
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < process->header.reasons && count < PROCESS_REASONS; i++)
+        if (process_reasons(process)[i].number > 0)
+            reasons[count++] = process_reasons(process)[i];
+    qsort(reasons, count, sizeof *reasons, by_bytes);
+    return count;
 }
 
 void process_explain(const struct process *process)

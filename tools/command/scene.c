@@ -188,20 +188,19 @@ static void show_view(struct scene *scene, const struct view *view, uintptr_t fr
     }
 }
 
-static void look_at_array(struct scene *scene, struct member *member, int pagemap, struct array *array)
+/* *first: the first view that may reach into this array or a later one. */
+static void look_at_array(struct scene *scene, struct member *member, int pagemap, struct array *array, size_t *first)
 {
     uintptr_t end = array->start + array->pages * scene->page_size;
-    size_t first = 0;
 
     array->state = calloc(array->pages, 1);
     if (array->state == NULL || !mark_private(scene, pagemap, array->start, end, array->state)) {
         array->pages = 0;
         return;
     }
-    while (first < member->view_count && member->views[first].end <= array->start)
-        first++;
-    array->first_view = first;
-    for (size_t i = first; i < member->view_count && member->views[i].start < end; i++) {
+    while (*first < member->view_count && member->views[*first].end <= array->start)
+        ++*first;
+    for (size_t i = *first; i < member->view_count && member->views[i].start < end; i++) {
         uintptr_t from = member->views[i].start > array->start ? member->views[i].start : array->start;
         uintptr_t to = member->views[i].end < end ? member->views[i].end : end;
 
@@ -263,6 +262,7 @@ static void add_up(struct scene *scene, struct member *member)
 static void look_at_member(struct scene *scene, struct member *member)
 {
     char path[48];
+    size_t first = 0;
     int pagemap;
 
     snprintf(path, sizeof path, "/proc/%d/pagemap", (int)member->process.pid);
@@ -270,7 +270,7 @@ static void look_at_member(struct scene *scene, struct member *member)
     if (pagemap < 0)
         return;
     for (size_t i = 0; i < member->array_count; i++)
-        look_at_array(scene, member, pagemap, &member->arrays[i]);
+        look_at_array(scene, member, pagemap, &member->arrays[i], &first);
     look_outside(scene, member, pagemap);
     close(pagemap);
     add_up(scene, member);

@@ -43,7 +43,6 @@ struct array {
     uint64_t copied_at;
     size_t pages;
     unsigned char *state;  /* enum page_state, of each page */
-    size_t first_view;     /* of the member */
     size_t count[PAGE_SHOWN + 1];
 };
 

@@ -77,25 +77,14 @@ static void print_stores(const struct scene *scene, const struct member *member)
            f->views, member->process.header.descriptors);
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-    const struct count *one = a, *other = b;
-
-    return (one->bytes < other->bytes) - (one->bytes > other->bytes);
-}
-
 static void print_copies(const struct process *process)
 {
-    struct count reasons[64];
-    size_t count = 0;
+    struct count reasons[PROCESS_REASONS];
+    size_t count = process_list_reasons(process, reasons);
     char text[SIZE_TEXT];
 
     printf("\n  large copies\n  %*llu %12s  mapped\n", LABEL, (unsigned long long)process_count(process, "copies_shared"),
            size_text((int64_t)process_count(process, "bytes_shared"), text));
-    for (unsigned i = 0; i < process->header.reasons && count < 64; i++)
-        if (process_reasons(process)[i].number > 0)
-            reasons[count++] = process_reasons(process)[i];
-    qsort(reasons, count, sizeof *reasons, by_bytes);
     for (size_t i = 0; i < count; i++)
         printf("  %*llu %12s  plain: %s\n", LABEL, (unsigned long long)reasons[i].number, size_text((int64_t)reasons[i].bytes, text),
                process_words(reasons[i].name));
@@ -116,15 +105,6 @@ void stat_print(const struct scene *scene, const struct member *member)
     putchar('\n');
     print_stores(scene, member);
     print_copies(process);
-}
-
-static uint64_t plain_copies(const struct process *process)
-{
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < process->header.reasons; i++)
-        sum += process_reasons(process)[i].number;
-    return sum;
 }
 
 static void print_row(const char *pid, const char *name, const struct figures *f, uint64_t mapped, uint64_t plain)
@@ -149,9 +129,9 @@ void stat_print_all(const struct scene *scene, size_t named, size_t forbidden)
         if (process->state != PROCESS_OPEN)
             continue;
         snprintf(pid, sizeof pid, "%d", (int)process->pid);
-        print_row(pid, process->name, &scene->members[i].figures, process_count(process, "copies_shared"), plain_copies(process));
+        print_row(pid, process->name, &scene->members[i].figures, process_count(process, "copies_shared"), process_plain_copies(process));
         mapped += process_count(process, "copies_shared");
-        plain += plain_copies(process);
+        plain += process_plain_copies(process);
     }
     print_row("", "all", &scene->figures, mapped, plain);
     if (forbidden > 0)
