@@ -45,7 +45,7 @@ static const struct export_page *map_page(void)
 
 static const struct export_block *slots_of(const struct export_page *page)
 {
-    return (const struct export_block *)((const char *)page + page->header.blocks_offset);
+    return (const struct export_block *)(const void *)((const char *)page + page->header.blocks_offset);
 }
 
 static const struct export_block *slot_of(const struct export_page *page, const void *start)
@@ -58,7 +58,7 @@ static const struct export_block *slot_of(const struct export_page *page, const 
 
 static uint64_t number_of(const struct export_page *page, const char *name)
 {
-    const struct count *counts = (const struct count *)((const char *)page + page->header.counts_offset);
+    const struct count *counts = (const struct count *)(const void *)((const char *)page + page->header.counts_offset);
 
     for (unsigned i = 0; i < page->header.counters + page->header.reasons; i++)
         if (strcmp(counts[i].name, name) == 0)

@@ -58,7 +58,8 @@ tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_seal.c \
     tests/unit/engine_sites.c \
     tests/unit/engine_snapshot.c \
-    tests/unit/engine_store.c
+    tests/unit/engine_store.c \
+    tests/unit/engine_summary.c
 tests_unit_engine_CPPFLAGS = $(unit_cppflags)
 tests_unit_engine_CFLAGS = $(unit_cflags)
 tests_unit_engine_LDADD = $(unit_libs)

@@ -151,7 +151,7 @@ int unit_child(int (*run)(void *), void *argument)
 
 uint64_t unit_random(void)
 {
-    static uint64_t state = UINT64_C(0x243f6a8885a308d3);
+    static _Thread_local uint64_t state = UINT64_C(0x243f6a8885a308d3);
 
     state ^= state << 13;
     state ^= state >> 7;

@@ -111,7 +111,7 @@ const char *unit_capture_end(void);
 /* The status of a forked child that runs the function and exits with what it returns. */
 int unit_child(int (*run)(void *), void *argument);
 
-uint64_t unit_random(void); /* the same sequence in every run */
+uint64_t unit_random(void); /* the same sequence in every run, in every thread */
 
 /* Stops TSan's own thread, which blocks SIGSEGV and so makes the mprotect guard decline. */
 void unit_alone(void);
