@@ -18,12 +18,22 @@ uint64_t usage_faults(void)
     return SYS_MUST(SYS_getrusage, RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_minflt : 0;
 }
 
-uint64_t usage_now(void)
+static uint64_t read_clock(clockid_t clock)
 {
     struct timespec now = {0, 0};
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t usage_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t usage_spent(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 bool usage_huge_always(void)

@@ -10,6 +10,8 @@
 uint64_t usage_faults(void);
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t usage_now(void);
+/* Nanoseconds that this thread has been on a processor. */
+uint64_t usage_spent(void);
 /* Whether anonymous memory gets huge pages unasked (transparent_hugepage/enabled is always). Read once. */
 bool usage_huge_always(void);
 

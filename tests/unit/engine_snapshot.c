@@ -250,3 +250,32 @@ TEST(snapshot, a_chain_of_copies_shares_all_but_the_changes)
         CHECK_AT(memcmp(copy[i], first, size) == 0, i);
     }
 }
+
+#define GENERATIONS 40
+#define CHANGES 8
+
+/* The scattered pages that are private in one copy are copied into the next, and are private there. What that costs adds up along
+   the chain, and once it is as much as sealing anew, that is done. */
+TEST(snapshot, a_chain_does_not_carry_scattered_pages_for_ever)
+{
+    size_t pages = 1024, size = pages * page_size, most = 0;
+    char *shadow, *next, *now;
+
+    unit_start("");
+    shadow = unit_block(pages);
+    now = unit_block(pages);
+    unit_fill(shadow, size, 1);
+    unit_fill(now, size, 1);
+    for (size_t i = 0; i < GENERATIONS; i++) {
+        next = unit_block(pages);
+        CHECK_AT(unit_copy(next, now, size), i);
+        unit_remove(now);
+        now = next;
+        for (size_t j = i * CHANGES; j < (i + 1) * CHANGES; j++)
+            now[j * 13 % pages * page_size] = shadow[j * 13 % pages * page_size] = (char)i;
+        if (private_pages(now, pages) > most)
+            most = private_pages(now, pages);
+    }
+    CHECK(most < GENERATIONS * CHANGES / 2);
+    CHECK(memcmp(now, shadow, size) == 0);
+}
