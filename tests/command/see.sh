@@ -149,6 +149,20 @@ refused 'a process where it is switched off' 'COWSHIM_MODE=off' "$pid"
 mode=auto
 start target 1 16
 refused 'a process without a large allocation' 'no large allocation' "$pid"
+start target 1 16 other
+refused 'a page of another version: both versions, and what to do' 'in version 2 of the page.* knows version 1' "$pid"
+start target 1 16 none
+refused 'something else of that name' 'none of ours' "$pid"
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    start target 2 5120
+    count=$((count + 1))
+    if setpriv --reuid=65534 --regid=65534 --clear-groups "$cowshim" stat "$pid" 2>"$work/err" || ! grep -q 'may not be read' "$work/err"; then
+        echo "not ok $count - another user is told that the process may not be read"
+        sed 's/^/# /' "$work/err"
+    else
+        echo "ok $count - another user is told that the process may not be read"
+    fi
+fi
 refused 'no process at all' 'there is no process' 2147483646
 "$cowshim" stat word 2>"$work/err"
 check 'no number' "$([ $? -eq 125 ] && grep -q 'word is no process id' "$work/err" || cat "$work/err")"

@@ -15,7 +15,7 @@ void map_title(const struct member *member, char text[200]);
 /* width: columns of the terminal; 0 for a file. */
 void map_draw_terminal(const struct picture *picture, FILE *out, unsigned width, bool colours);
 #define MAP_LABEL 20u
-#define MAP_PARTNERS 22u
+#define MAP_PARTNERS 25u
 
 /* maps: /proc/PID/maps as text, for names of places; or NULL. page: HTML around it. */
 void map_draw_svg(const struct picture *picture, FILE *out, const char *maps, bool page);

@@ -88,7 +88,7 @@ static void draw_row(const struct picture *picture, const struct row *row, const
             100 * (double)shared / (double)row->pages);
     for (size_t i = 0; i < row->cell_count; i++)
         (style->colours ? draw_coloured : draw_letter)(style, &row->cells[i]);
-    picture_partners(picture, row, &whole, row->array != NULL ? 3 : 2, text);
+    picture_partners(picture, row, &whole, 2, text);
     if (*text != '\0')
         fprintf(style->out, "%*s %.5s%.*s", (int)(cells - row->cell_count), "", row->array != NULL ? "with " : "by ",
                 (int)MAP_PARTNERS - (row->array != NULL ? 6 : 4), text);
