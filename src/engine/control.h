@@ -14,7 +14,15 @@ int engine_register(void *start, size_t size);
 int engine_unregister(void *start, size_t size);
 /* A private anonymous mapping that the program just made: a foreign block, unless a block is there already. */
 void engine_add_mapping(void *start, size_t size);
-bool engine_is_mapping(const void *start, size_t size); /* whether the range lies in one */
+/* The program is about to move or resize a range. What it shows in foreign blocks becomes private memory first: at its new place
+   nobody would know of it, and MADV_DONTNEED there must give zeros. */
+enum engine_place {
+    PLACE_OTHER,
+    PLACE_MAPPING, /* it lies in a mapping that was added */
+    PLACE_PIECES,  /* the same, and what is one mapping to the program may be several to the kernel */
+    PLACE_STUCK,   /* no memory: it must not move */
+};
+enum engine_place engine_before_move(void *start, size_t size);
 
 /* A copy that the program asked for by name: no policy, no smallest size. *done: leading bytes that are done; the rest is for the
    caller, unless whole says that all or nothing was wanted. *shared: bytes of these that were not copied. */

@@ -265,18 +265,44 @@ void engine_add_mapping(void *start, size_t size)
     entry_end(&entry);
 }
 
-bool engine_is_mapping(const void *start, size_t size)
+static enum engine_place make_movable(struct block *block, uintptr_t start, uintptr_t end)
 {
+    enum engine_place place = PLACE_OTHER;
+
+    lock_take(&block->lock);
+    if (block->live && block_foreign(block)) {
+        bool whole = block_contains(block, start, end - start) && verify_range(block, start, end) == 0;
+        bool views = extent_any(block, start, end);
+
+        if (views && foreign_unshare(block, start, end) != 0)
+            place = PLACE_STUCK;
+        else if (whole)
+            place = views ? PLACE_PIECES : PLACE_MAPPING;
+    }
+    lock_drop(&block->lock);
+    return place;
+}
+
+/* The last block that is not PLACE_OTHER tells; a range that is moved lies in one. */
+enum engine_place engine_before_move(void *start, size_t size)
+{
+    uintptr_t at = (uintptr_t)start;
+    uintptr_t end = page_up(at + size);
+    enum engine_place place = PLACE_OTHER;
     struct entry entry;
     struct block *block;
-    bool is;
 
-    if (!entry_begin(&entry))
-        return false;
-    block = block_find_range((uintptr_t)start, size);
-    is = block != NULL && block->kind == BLOCK_ANON;
-    if (block != NULL)
+    if (block_count() == 0 || !entry_begin_quiet(&entry))
+        return place;
+    while (place != PLACE_STUCK && at < end && (block = block_find_from(at)) != NULL) {
+        uintptr_t stop = block_end(block);
+
+        if (block_start(block) < end)
+            place = make_movable(block, (uintptr_t)start, end);
         block_release(block);
+        at = max_address(stop, at + 1);
+    }
+    write_guard_rest();
     entry_end(&entry);
-    return is;
+    return place;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The program's memory calls on ranges that may contain blocks: what a call promises must hold although a store lies below. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -109,26 +110,59 @@ HOOK void *mmap64(void *start, size_t size, int protection, int flags, int descr
     return mmap(start, size, protection, flags, descriptor, offset);
 }
 
-HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
+/* Linux resizes one mapping at a time, and what is one to the program may be made of several: then it moves by its bytes. */
+static void *move_by_bytes(void *old, size_t old_size, size_t size, void *target)
 {
-    va_list arguments;
-    void *target = NULL;
-    bool was_mapping = UNLIKELY(size >= hot.min_mapping) && engine_is_mapping(old, old_size);
-    void *got;
+    int fixed = target != NULL ? MAP_FIXED : 0;
+    void *start = next.mmap(target, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
 
-    va_start(arguments, flags);
-    if ((flags & MREMAP_FIXED) != 0)
-        target = va_arg(arguments, void *);
-    va_end(arguments);
+    if (start != MAP_FAILED) {
+        bytes_copy(start, old, old_size < size ? old_size : size);
+        next.munmap(old, old_size);
+    }
+    return start;
+}
+
+static void *remap(void *old, size_t old_size, size_t size, int flags, void *target)
+{
+    enum engine_place place = STARTED && old_size > 0 ? engine_before_move(old, old_size) : PLACE_OTHER;
+    int saved = errno;
+    void *start;
+
+    if (place == PLACE_STUCK) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
     if (STARTED) {
         engine_memory_call(old, old_size, MEMORY_GONE);
         if (target != NULL)
             engine_memory_call(target, size, MEMORY_GONE);
     }
-    got = next.mremap(old, old_size, size, flags, target);
-    if (was_mapping && got != MAP_FAILED)
-        engine_add_mapping(got, size);
-    return got;
+    start = next.mremap(old, old_size, size, flags, target);
+    if (start == MAP_FAILED && errno == EFAULT && place == PLACE_PIECES) {
+        errno = saved;
+        if ((flags & ~MREMAP_FIXED) == MREMAP_MAYMOVE)
+            start = move_by_bytes(old, old_size, size, target);
+        else
+            errno = ENOMEM; /* as if there were no room behind it */
+    }
+    if (start == MAP_FAILED && old_size >= hot.min_mapping && place != PLACE_OTHER)
+        engine_add_mapping(old, old_size);
+    if (start != MAP_FAILED && size >= hot.min_mapping && place != PLACE_OTHER)
+        engine_add_mapping(start, size);
+    return start;
+}
+
+HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
+{
+    va_list arguments;
+    void *target = NULL;
+
+    va_start(arguments, flags);
+    if ((flags & MREMAP_FIXED) != 0)
+        target = va_arg(arguments, void *);
+    va_end(arguments);
+    return remap(old, old_size, size, flags, target);
 }
 
 HOOK int mlock(const void *start, size_t size)

@@ -244,14 +244,27 @@ static int tell_moved_raw(void)
 static int tell_moved(void)
 {
     PAIR(a, b);
-    unsigned char *moved = mremap(b, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    unsigned char *moved;
+
+    CHECK(cowshim_copy(b + 16 * PAGE, a, 16 * PAGE, COWSHIM_REQUIRE) > 0, "%s", strerror(errno)); /* several views */
+    CHECK(mremap(a + 16 * PAGE, 16 * PAGE, 17 * PAGE, 0) == MAP_FAILED && errno == ENOMEM, "mremap where there is no room: %s",
+          strerror(errno));
+    CHECK(holds(a, SIZE, 0, 5), "it changed");
+    madvise(a + 16 * PAGE, 16 * PAGE, MADV_DONTNEED);
+    CHECK(zero(a + 16 * PAGE, 16 * PAGE), "MADV_DONTNEED of what was not moved");
+    paint(a, SIZE, 5);
+    memcpy(b, a, SIZE);
+    moved = mremap(b, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
     CHECK(moved != MAP_FAILED && holds(moved, SIZE, 0, 5), "mremap: %s", strerror(errno));
     paint(a, SIZE, 6);
     CHECK(holds(moved, SIZE, 0, 5), "a write is seen at the new place");
     CHECK(cowshim_register(moved, SIZE, 0) == 0, "at the new place: %s", strerror(errno));
     CHECK(holds(moved, SIZE, 0, 5), "registering changed it");
-    CHECK(cowshim_copy(a, moved, SIZE, COWSHIM_REQUIRE) == (ssize_t)SIZE && holds(a, SIZE, 0, 5), "%s", strerror(errno));
+    CHECK(cowshim_copy(a + 32 * PAGE, moved + 32 * PAGE, SIZE - 32 * PAGE, COWSHIM_REQUIRE) > 0, "%s", strerror(errno));
+    CHECK(holds(a + 32 * PAGE, SIZE - 32 * PAGE, 32 * PAGE, 5), "a copy from the new place");
+    madvise(moved, SIZE, MADV_DONTNEED);
+    CHECK(zero(moved, SIZE), "MADV_DONTNEED at the new place");
     cowshim_unregister(moved, SIZE);
     munmap(moved, SIZE);
     cowshim_unregister(a, SIZE);
