@@ -2,6 +2,7 @@
 check_PROGRAMS += \
     tests/preload/alloc \
     tests/preload/api_anon \
+    tests/preload/api_diff \
     tests/preload/api_memory \
     tests/preload/api_misuse \
     tests/preload/race \
