@@ -1,5 +1,18 @@
 # Included by the top Makefile.am; paths are from the top.
-dist_man_MANS += man/cowshim.1 man/libcowshim.7
+dist_man_MANS += man/cowshim.1 man/libcowshim.7 \
+    man/cowshim_active.3 \
+    man/cowshim_copy.3 \
+    man/cowshim_diff.3 \
+    man/cowshim_dup.3 \
+    man/cowshim_exclude.3 \
+    man/cowshim_expect_rewrite.3 \
+    man/cowshim_include.3 \
+    man/cowshim_register.3 \
+    man/cowshim_residency.3 \
+    man/cowshim_seal.3 \
+    man/cowshim_stats.3 \
+    man/cowshim_unregister.3 \
+    man/cowshim_version.3
 
 dist_check_SCRIPTS += man/check-variables.sh
 TESTS += man/check-variables.sh

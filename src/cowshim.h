@@ -296,12 +296,12 @@ static inline void *cowshim_dup(const void *addr, size_t length)
      ENOENT     src or dst does not lie in one block
      EACCES     a block is locked, protected, marked or excluded, or is a stack that the caller runs on
      ESTALE     the kernel shows another mapping there than expected
-     EBUSY      pages of the process are pinned for I/O
-     EDEADLK    writers of other threads cannot be held off
-     ENOSYS     no shim, or the kernel does not tell which pages are there
+     EBUSY      pages of the process are pinned for I/O (*)
+     EDEADLK    writers of other threads cannot be held off (*)
+     ENOSYS     no shim, or the kernel does not tell which pages are there (*)
      ENOSPC     mappings or descriptors are used up (*)
      ENOMEM     no store could be opened or written (*)
-   (*) may come after a part was done: the contents of dst are then unspecified. */
+   (*) may, should it begin meanwhile, come after a part was done: the contents of dst are then unspecified. */
 static inline ssize_t cowshim_copy(void *dst, const void *src, size_t length, unsigned flags)
 {
     const struct cowshim_table *calls = cowshim_find();
