@@ -1,6 +1,11 @@
 # Included by the top Makefile.am; paths are from the top.
 check_PROGRAMS += tests/model/model
-tests_model_model_SOURCES = tests/model/model.c tests/model/world.c tests/model/world.h tests/model/oracle.h
+tests_model_model_SOURCES = \
+    tests/model/model.c tests/model/oracle.h \
+    tests/model/operation.h \
+    tests/model/run_allocation.c tests/model/run_copy.c tests/model/run_fork.c tests/model/run_memory.c \
+    tests/model/slot.c tests/model/slot.h \
+    tests/model/world.c tests/model/world.h
 tests_model_model_CFLAGS = $(COWSHIM_WARNINGS) $(COWSHIM_CODE_FLAGS) -pthread
 tests_model_model_LDFLAGS = -pthread
 
