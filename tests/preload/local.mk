@@ -8,6 +8,7 @@ check_PROGRAMS += \
     tests/preload/race \
     tests/preload/signals \
     tests/preload/copies \
+    tests/preload/descriptors \
     tests/preload/early \
     tests/preload/fork_threads \
     tests/preload/forks \
