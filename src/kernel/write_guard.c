@@ -8,6 +8,7 @@
 #include "base/poison.h"
 
 static bool always, without_uffd, without_mprotect;
+static _Atomic bool company;
 
 static int hold_nothing(uintptr_t start, uintptr_t end)
 {
@@ -33,9 +34,9 @@ void write_guard_init(void)
 
 const struct write_guard *write_guard_pick_for_files(unsigned threads)
 {
-    if (threads == 1 && !always)
+    if (threads == 1 && !always && !company)
         return &write_guard_none;
-    return without_mprotect ? NULL : &write_guard_mprotect;
+    return without_mprotect || company ? NULL : &write_guard_mprotect;
 }
 
 const struct write_guard *write_guard_pick(unsigned threads)
@@ -45,7 +46,13 @@ const struct write_guard *write_guard_pick(unsigned threads)
     return guard != &write_guard_none && !without_uffd && uffd_probe() == 0 ? &write_guard_uffd : guard;
 }
 
+void write_guard_company(void)
+{
+    company = true;
+}
+
 void write_guard_after_fork(void)
 {
+    company = false;
     uffd_after_fork();
 }

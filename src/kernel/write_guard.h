@@ -25,6 +25,9 @@ void write_guard_init(void);
 const struct write_guard *write_guard_pick(unsigned threads);
 /* The same for private mappings of files, which userfaultfd does not know. */
 const struct write_guard *write_guard_pick_for_files(unsigned threads);
+/* A process that is no thread of ours shares our memory from now on: it is always to be held off, and not by a signal handler,
+   for it has handlers of its own. */
+void write_guard_company(void);
 void write_guard_after_fork(void);
 /* After an operation: takes out the SIGSEGV handler of the mprotect variant when it is not needed any more. */
 void write_guard_rest(void);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
+#include "kernel/write_guard.h"
 #include "shim/hook.h"
 
 #define STARTED (hot.min_copy != SIZE_MAX)
@@ -57,6 +58,16 @@ static int start_child(void *argument)
     return start->child(start->argument);
 }
 
+/* Our memory, but neither a thread nor a guest for whom we wait. What is under way may rely on our being alone. */
+static void expect_company(void)
+{
+    bool paused = engine_pause();
+
+    write_guard_company();
+    if (paused)
+        engine_resume();
+}
+
 HOOK int clone(int (*child)(void *), void *stack, int flags, void *argument, ...)
 {
     struct start start = {child, argument};
@@ -71,6 +82,8 @@ HOOK int clone(int (*child)(void *), void *stack, int flags, void *argument, ...
     tls = va_arg(arguments, void *);
     id = va_arg(arguments, pid_t *);
     va_end(arguments);
+    if (STARTED && (flags & (CLONE_VM | CLONE_VFORK | CLONE_THREAD)) == CLONE_VM)
+        expect_company();
     if (!STARTED || (flags & CLONE_VM) != 0 || child == NULL || stack == NULL)
         return next.clone(child, stack, flags, argument, parent, tls, id);
     engine_fork_prepare();

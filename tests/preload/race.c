@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that write, read, copy and free while other threads copy the same blocks: nothing is lost, nobody sees a gap. */
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "story.h"
@@ -290,6 +293,46 @@ static int neighbours_are_left_alone(void)
     return KEPT;
 }
 
+/* Runs in a process of its own on our memory, and calls nothing. */
+static int count_in_company(void *unused)
+{
+    (void)unused;
+    for (size_t page = 0; !race.stop; page = (page + 13) % PAGES) {
+        put(&race.block[page * WORDS], get(&race.block[page * WORDS]) + 1);
+        put(&race.twin[page * WORDS], get(&race.twin[page * WORDS]) + 1);
+    }
+    return 0;
+}
+
+static int processes_that_share_memory_lose_nothing(void)
+{
+    static char stack[65536] __attribute__((aligned(64)));
+    counter *copy = malloc(SIZE);
+    uint64_t lost = 0;
+    pid_t pid;
+
+    race.block = malloc(SIZE);
+    race.twin = map(SIZE);
+    memset(race.block, 0, SIZE);
+    race.stop = false;
+    pid = clone(count_in_company, stack + sizeof stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+    CHECK(pid > 0, "no clone");
+    for (int round = 0; round < 300; round++) {
+        for (size_t word = 8; word < SIZE / sizeof(uint64_t); word += WORDS)
+            put(&race.block[word], 1);
+        memcpy(copy, race.block, SIZE);
+    }
+    race.stop = true;
+    CHECK(waitpid(pid, NULL, 0) == pid, "waitpid");
+    for (size_t word = 0; word < SIZE / sizeof(uint64_t); word += WORDS)
+        lost += race.twin[word] - race.block[word];
+    CHECK(lost == 0, "%lu writes are lost", lost);
+    free(copy);
+    free(race.block);
+    munmap(race.twin, SIZE);
+    return KEPT;
+}
+
 /* race [plain] */
 int main(int count, char **words)
 {
@@ -298,6 +341,8 @@ int main(int count, char **words)
         {"readers see no gap", readers_see_no_gap},
         {"many threads copy one source, change their copies and free them", many_copy_one_source},
         {"threads that write next to a copied range lose nothing", neighbours_are_left_alone},
+        /* The last one: afterwards the shim never takes itself to be alone again. */
+        {"a process that shares our memory loses no write", processes_that_share_memory_lose_nothing},
     };
 
     (void)words;
