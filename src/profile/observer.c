@@ -2,6 +2,7 @@
 /* The observer: what it does with what the engine tells. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,11 +33,9 @@ static uintptr_t again_next;              /* where it goes on */
 
 static THREAD_LOCAL struct watched *in_limbo; /* what left last: it may return */
 static THREAD_LOCAL uintptr_t in_limbo_start;
-static THREAD_LOCAL struct {
-    bool unseen; /* the copy that comes next was not looked at */
-    uint32_t copies;
-    uint64_t bytes;
-} small;
+static THREAD_LOCAL bool small_unseen; /* the small copy that comes next was not looked at */
+static _Atomic uint32_t unseen_copies;  /* those that the next one that is seen stands for */
+static _Atomic uint64_t unseen_bytes;
 
 struct section {
     int saved_errno;
@@ -56,7 +55,7 @@ static void look(bool too_small)
     int saved = errno;
 
     if (too_small)
-        small.unseen = !stack_affords_small();
+        small_unseen = !stack_affords_small();
     else
         stack_look();
     errno = saved;
@@ -266,19 +265,31 @@ static void copy_too_small(uintptr_t to, uintptr_t from, size_t size)
     struct section section;
     struct trail_copy what = {.to = to, .from = from, .size = size, .reason = TRAIL_TOO_SMALL};
 
-    if (small.unseen) {
-        small.copies++;
-        small.bytes += size;
+    if (small_unseen) {
+        atomic_fetch_add_explicit(&unseen_copies, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&unseen_bytes, size, memory_order_relaxed);
         return;
     }
     section = section_begin();
     what.stack = stack_number();
-    what.also = small.copies;
-    what.also_bytes = small.bytes;
-    small.copies = 0;
-    small.bytes = 0;
+    what.also = atomic_exchange_explicit(&unseen_copies, 0, memory_order_relaxed);
+    what.also_bytes = atomic_exchange_explicit(&unseen_bytes, 0, memory_order_relaxed);
     tell_copy(&what, NULL);
     section_end(section);
+}
+
+/* Small copies that no other stands for: nobody knows where they were made. */
+static void tell_unseen(void)
+{
+    uint32_t copies = atomic_exchange_explicit(&unseen_copies, 0, memory_order_relaxed);
+    uint64_t bytes = atomic_exchange_explicit(&unseen_bytes, 0, memory_order_relaxed);
+    struct trail_copy what = {.size = copies == 0 ? 0 : bytes / copies, .reason = TRAIL_TOO_SMALL};
+
+    if (copies == 0)
+        return;
+    what.also = copies - 1;
+    what.also_bytes = bytes - what.size;
+    tell_copy(&what, NULL);
 }
 
 static void forked(void)
@@ -317,6 +328,7 @@ static void ends(void)
     again_next = again_round = 0;
     look_around(clock_now() + AGAIN_AT_END);
     probe_all();
+    tell_unseen();
     tell_end();
     section_end(section);
 }

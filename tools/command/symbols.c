@@ -129,10 +129,13 @@ static bool walk_scopes(struct walk *walk, Dwfl_Module *module, Dwarf_Addr addre
 {
     Dwarf_Addr bias;
     Dwarf_Die *unit = dwfl_module_addrdie(module, address, &bias);
-    Dwarf_Die *scopes = NULL;
-    int count = unit == NULL ? 0 : dwarf_getscopes(unit, address - bias, &scopes);
+    Dwarf_Die *innermost = NULL, *scopes = NULL;
+    int count = unit == NULL ? 0 : dwarf_getscopes(unit, address - bias, &innermost);
     bool found = false;
 
+    /* Outside of an inlined function that list goes on where its source is; we want where it was called. */
+    count = count <= 0 ? 0 : dwarf_getscopes_die(&innermost[0], &scopes);
+    free(innermost);
     for (int i = 0; i < count && !found; i++) {
         int tag = dwarf_tag(&scopes[i]);
 

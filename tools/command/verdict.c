@@ -71,13 +71,21 @@ static double share_of(uint64_t part, uint64_t whole)
     return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
 }
 
+/* Nothing, or next to nothing. */
 static void write_no_copies(FILE *out, const struct findings *findings)
 {
-    if (findings->blocks == 0)
-        fputs("the program made no large allocation and no large copy.", out);
+    unsigned long long blocks = findings->blocks;
+    char bytes[SIZE_TEXT];
+
+    if (findings->all.count == 0)
+        fputs("the program made no large copy", out);
     else
-        fprintf(out, "the program made %llu large allocations and no large copy; they were filled by computing, reading, or copying "
-                     "piece by piece.", (unsigned long long)findings->blocks);
+        fprintf(out, "the program made no large copies to speak of (%s)", size_text((int64_t)findings->all.bytes, bytes));
+    if (blocks == 0)
+        fputs(" and no large allocation.", out);
+    else
+        fprintf(out, "; its %llu large allocation%s filled by computing, reading, or copying piece by piece.", blocks,
+                blocks == 1 ? " was" : "s were");
 }
 
 static void write_plain(FILE *out, const struct findings *findings)
@@ -100,7 +108,7 @@ static void write_because(FILE *out, const struct findings *findings)
 
     size_text((int64_t)simulation->most_saved, saved);
     size_text((int64_t)simulation->peak_native, peak);
-    if (findings->all.count == 0)
+    if ((double)findings->all.bytes < LEAST_SHARE * (double)simulation->peak_native || findings->all.count == 0)
         write_no_copies(out, findings);
     else if (findings->by_reason[REASON_none].bytes * 2 < findings->all.bytes)
         write_plain(out, findings);
