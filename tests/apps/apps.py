@@ -91,6 +91,36 @@ ALL = [
         ("change 10 % of copy", 20, 2),
         ("change 1 % of original", 2, 0.5),
     ]),
+
+    App("python-module", ["python_module.py"], interpreter=PYTHON, modules=["numpy"], grows=[
+        ("seal", 64, 4),
+        ("ten copies", 0, 2),
+        ("two elements changed in each", 0.1, 0.5),
+    ]),
+
+    App("torch", ["torch_clone.py"], interpreter=PYTHON, modules=["torch"], optional=True, grows=[
+        ("five clones", 0, 2),
+        ("a sixteenth of the first 5 changed", 5, 2),
+    ]),
+
+    # The examples: what they cost is what their edits change.
+    App("undo-stack", ["../../examples/undo_stack.py"], interpreter=PYTHON, modules=["numpy", "PIL"], optional=True, grows=[
+        ("12 edits, each can be undone", 150, 60),
+    ], must_print=["as it was: True"]),
+
+    App("what-if", ["../../examples/what_if.py"], interpreter=PYTHON, modules=["pandas"], optional=True, grows=[
+        ("ten scenarios", 160, 4),
+    ]),
+
+    App("chain-states", ["../../examples/chain_states.R"], interpreter=["Rscript", "--vanilla"], commands=["Rscript"],
+        optional=True, grows=[
+            ("100 steps, 10 states kept", 20, 12),
+        ]),
+
+    App("checkpoint-ring", ["../../examples/checkpoint_ring.c"],
+        compiler=["cc", "-O2", "-I" + os.path.join(stepped.ROOT, "src"), "-o"], commands=["cc"], grows=[
+            ("25 steps, the last ten kept", 9 * 2.56, 4),
+        ], must_print=["restored byte for byte: yes"]),
 ]
 
 

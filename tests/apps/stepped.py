@@ -53,6 +53,7 @@ def run(command, shim):
 def environment(shim):
     """Ours, so that COWSHIM_* settings of the caller reach the program; natively none of them, and no preload."""
     env = dict(os.environ, LC_ALL="C.UTF-8", PYTHONDONTWRITEBYTECODE="1")
+    env["PYTHONPATH"] = ":".join(filter(None, [os.path.join(ROOT, "python"), env.get("PYTHONPATH")]))
     if shim:
         env["LD_PRELOAD"] = " ".join(filter(None, [LIBRARY, env.get("LD_PRELOAD")]))
         return env

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""Copy-on-write copies of arrays, for programs that run under cowshim (LD_PRELOAD=libcowshim.so, `cowshim run`).
+
+Nothing here is needed for `b = a.copy()` to be shared: the shim does that by itself. This is for programs that want to share what
+it leaves alone, to see what an array costs, or to find what changed. Without the shim every function gives the same results,
+by plain copies and comparisons. Pure ctypes over cowshim.h, which says what is promised; NumPy and torch are imported by
+whoever calls with their arrays.
+
+    active()          whether the shim is loaded and at work
+    version()         its version, or None
+    copy(array)       a copy of a NumPy array that shares its pages
+    clone(tensor)     the same for a torch tensor on the CPU
+    seal(array)       pay for the first copy now
+    diff(a, b)        the ranges in which two arrays differ, found without reading what they share
+    residency(array)  what its pages are: hole, private, shared
+    stats()           figures of the process
+"""
+
+import collections
+import ctypes
+import errno
+import os
+import weakref
+
+__all__ = ["active", "version", "copy", "clone", "seal", "diff", "residency", "stats"]
+
+Residency = collections.namedtuple("Residency", "hole private shared")
+Residency.__doc__ = "Bytes of an array by the state of their page: never written; its own; showing a store that others may show, too."
+
+_FIGURES = ("blocks", "registered", "views", "stores", "store_bytes", "copies_shared", "bytes_shared", "copies_plain",
+            "bytes_plain", "sealed_bytes", "reclaimed_bytes")
+Stats = collections.namedtuple("Stats", _FIGURES)
+Stats.__doc__ = "struct cowshim_figures of cowshim.h: what the process has now, and what was done since it started."
+
+_ALLOW_PLAIN = 2
+
+
+class _Pages(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in ("hole", "private", "shared")]
+
+
+class _Figures(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in _FIGURES]
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
+
+
+def _find():
+    """The shim's functions with their types, or None where it is not loaded."""
+    calls = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(calls, "cowshim_active"):
+        return None
+    address, size = ctypes.c_void_p, ctypes.c_size_t
+    calls.cowshim_version.restype = ctypes.c_char_p
+    calls.cowshim_dup.restype = address
+    calls.cowshim_dup.argtypes = [address, size]
+    calls.cowshim_copy.restype = ctypes.c_ssize_t
+    calls.cowshim_copy.argtypes = [address, address, size, ctypes.c_uint]
+    calls.cowshim_seal.restype = ctypes.c_ssize_t
+    calls.cowshim_seal.argtypes = [address, size]
+    calls.cowshim_residency.argtypes = [address, size, ctypes.POINTER(_Pages)]
+    calls.cowshim_diff.restype = ctypes.c_ssize_t
+    calls.cowshim_diff.argtypes = [address, address, size, ctypes.c_uint, _Callback, address]
+    calls.cowshim_stats.argtypes = [ctypes.POINTER(_Figures), size]
+    calls.free.argtypes = [address]
+    calls.free.restype = None
+    return calls
+
+
+_calls = _find()
+
+
+# What the errno values of cowshim.h mean for an array.
+_WORDS = {
+    errno.EACCES: "its memory is locked, protected, marked or excluded",
+    errno.EAGAIN: "this is a child process that cannot look anything up",
+    errno.EBUSY: "the process has pages pinned for I/O",
+    errno.EDEADLK: "the writers of other threads cannot be held off",
+    errno.ENOENT: "it does not lie in memory whose copies can be shared (a large allocation; with COWSHIM_MODE=registered, what "
+                  "was registered or came from cowshim.copy)",
+    errno.ENOSPC: "the mappings or descriptors of the process are used up",
+    errno.ERANGE: "it has less than two whole pages",
+    errno.ESTALE: "the kernel shows other memory there than expected",
+}
+
+
+def _check(result, what):
+    if result is None or result == -1:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {_WORDS.get(error, os.strerror(error))}")
+    return result
+
+
+def active():
+    """True where the shim is loaded and at work in this process."""
+    return _calls is not None and bool(_calls.cowshim_active())
+
+
+def version():
+    """The version of the shim that is loaded, such as "0.1.0"; None where none is."""
+    return None if _calls is None else _calls.cowshim_version().decode()
+
+
+def _array(value, name, contiguous=True):
+    import numpy
+
+    if not isinstance(value, numpy.ndarray):
+        raise TypeError(f"{name} is a {type(value).__name__}, not a NumPy array")
+    if value.dtype.hasobject:
+        raise TypeError(f"{name} has Python objects in it; only arrays of plain numbers can be shared or compared by pages")
+    if contiguous and not (value.flags.c_contiguous or value.flags.f_contiguous):
+        raise ValueError(f"{name} is not contiguous: its elements do not lie side by side (a strided view?)")
+    return value
+
+
+def copy(array):
+    """A copy of the array that shares its pages, whatever its size, and whatever COWSHIM_MODE and the policy say.
+
+    What is shared are the whole pages of an array that begins on a page: large arrays do, views into them mostly do not. Else,
+    without the shim, and of arrays that are not contiguous, it is array.copy(order="K"). The result is writable; it is a plain
+    ndarray. Raises TypeError for what is not an array of numbers.
+    """
+    import numpy
+
+    _array(array, "array", contiguous=False)
+    if not active() or array.nbytes == 0 or not (array.flags.c_contiguous or array.flags.f_contiguous):
+        return numpy.array(array, order="K", copy=True)
+    address = _check(_calls.cowshim_dup(array.ctypes.data, array.nbytes), "copy")
+    memory = (ctypes.c_char * array.nbytes).from_address(address)
+    weakref.finalize(memory, _calls.free, address).atexit = False
+    return numpy.ndarray(array.shape, array.dtype, memory, order="C" if array.flags.c_contiguous else "F")
+
+
+def clone(tensor):
+    """A copy of a torch tensor on the CPU that shares its pages; torch's own kernels bypass memcpy, so that tensor.clone() does not.
+
+    Both must be large allocations of malloc (COWSHIM_MIN_SIZE, by default 1 MiB). Else, without the shim, and of tensors that are
+    not contiguous, it is tensor.clone(). It has no part in autograd: a tensor that requires grad is a ValueError, detach it first.
+    """
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"tensor is a {type(tensor).__name__}, not a torch.Tensor")
+    if tensor.requires_grad:
+        raise ValueError("tensor requires grad, and a shared copy has no part in autograd: pass tensor.detach()")
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        raise ValueError(f"tensor is a {tensor.layout} tensor on {tensor.device}; only dense tensors on the CPU can be shared")
+    size = tensor.numel() * tensor.element_size()
+    if not active() or size == 0 or not tensor.is_contiguous():
+        return tensor.clone()
+    result = torch.empty_like(tensor)
+    _check(_calls.cowshim_copy(result.data_ptr(), tensor.data_ptr(), size, _ALLOW_PLAIN), "clone")
+    return result
+
+
+def seal(array):
+    """Pays for the first copy now: moves the array's pages into a store, so that copies only map it.
+
+    Returns the bytes that show a store afterwards; 0 without the shim. OSError where it cannot be done; the contents are right in
+    any case.
+    """
+    _array(array, "array")
+    if not active() or array.nbytes == 0:
+        return 0
+    return _check(_calls.cowshim_seal(array.ctypes.data, array.nbytes), "seal")
+
+
+def diff(a, b):
+    """The ranges in which two arrays differ, as a list of (start, stop) in elements of their memory order (a.ravel(order="K")).
+
+    The ranges are those of whole pages, widened to whole elements. What both share is not read, so that the changes of a copy are
+    found in the time that it takes to look at what changed. Arrays of one shape, type and memory order; else ValueError.
+    """
+    _array(a, "a")
+    _array(b, "b")
+    if a.shape != b.shape or a.dtype != b.dtype:
+        raise ValueError(f"a is {a.dtype}{a.shape} and b is {b.dtype}{b.shape}: only arrays of one shape and type can be compared")
+    if a.flags.c_contiguous != b.flags.c_contiguous:
+        raise ValueError("one array is in C order and the other in Fortran order")
+    if a.nbytes == 0:
+        return []
+    ranges = []
+    if active():
+        callback = _Callback(lambda context, offset, length: ranges.append((offset, offset + length)) or 0)
+        _check(_calls.cowshim_diff(a.ctypes.data, b.ctypes.data, a.nbytes, 0, callback, None), "diff")
+    else:
+        ranges = _compare(a, b)
+    return _elements(ranges, a.itemsize, a.size)
+
+
+def _compare(a, b):
+    """The bytes that differ, page by page, without the shim."""
+    import numpy
+
+    bytes_a, bytes_b = (array.ravel(order="K").view(numpy.uint8) for array in (a, b))
+    page = os.sysconf("SC_PAGE_SIZE")
+    offset = -a.ctypes.data % page
+    edges = [0, *range(offset or page, a.nbytes, page), a.nbytes]
+    return [(start, end) for start, end in zip(edges, edges[1:])
+            if not numpy.array_equal(bytes_a[start:end], bytes_b[start:end])]
+
+
+def _elements(ranges, size, count):
+    """Ranges of bytes as ranges of whole elements; those that touch are joined."""
+    result = []
+    for start, end in ranges:
+        start, end = start // size, min(-(-end // size), count)
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], end)
+        else:
+            result.append((start, end))
+    return result
+
+
+def residency(array):
+    """What the pages of the array are, in bytes: hole, private and shared add up to its size. OSError without the shim."""
+    _array(array, "array")
+    if not active():
+        raise OSError(errno.ENOSYS, "residency: the shim is not active in this process")
+    pages = _Pages()
+    if array.nbytes > 0:
+        _check(_calls.cowshim_residency(array.ctypes.data, array.nbytes, ctypes.byref(pages)), "residency")
+    return Residency(pages.hole, pages.private, pages.shared)
+
+
+def stats():
+    """Figures of the process, as Stats; all zero without the shim."""
+    figures = _Figures()
+    if active():
+        _check(_calls.cowshim_stats(ctypes.byref(figures), ctypes.sizeof(figures)), "stats")
+    return Stats(*(getattr(figures, name) for name in _FIGURES))
