@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the model in every variant of tests/model/variants: TAP, one line each, as many at a time as there are processors.
-# model.sh [VARIANT...]; SEED=n picks the seeds (0: by the clock), FACTOR=n multiplies the operations.
+# model.sh [VARIANT...]; SEED=n picks the seeds (0: by the clock), FACTOR=n multiplies the operations, JOBS=n is how many at a time.
 here=$(cd "$(dirname "$0")" && pwd)
 model=${TOP_BUILDDIR:-.}/tests/model/model
 seed=${SEED:-20260101}
@@ -63,7 +63,7 @@ fi
 lines=$(wc -l <"$work/all")
 echo "1..$lines"
 export SEED="$seed"
-seq "$lines" | xargs -P "$(nproc)" -n 1 "$0" --one "$work"
+seq "$lines" | xargs -P "${JOBS:-$(nproc)}" -n 1 "$0" --one "$work"
 failed=0
 number=0
 while [ $number -lt "$lines" ]; do
