@@ -85,19 +85,20 @@ static __attribute__((destructor)) void shim_end(void)
 {
     static char text[8192];
     const char *where = config_text(stats);
+    bool file = where != NULL && strcmp(where, "stderr") != 0;
     int saved = errno;
     int fd = STDERR_FILENO;
 
     observe_ends();
     if (where == NULL || *where == '\0' || config_choice(mode) == MODE_OFF)
         return;
-    if (strcmp(where, "stderr") != 0)
+    if (file)
         fd = (int)syscall(SYS_openat, AT_FDCWD, where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) {
         log_error("COWSHIM_STATS=%s cannot be opened (error %d); the summary is not written", where, errno);
     } else {
-        log_emit(fd, text, engine_summary(text, sizeof text, fd != STDERR_FILENO));
-        if (fd != STDERR_FILENO)
+        log_emit(fd, text, engine_summary(text, sizeof text, file));
+        if (file)
             syscall(SYS_close, fd);
     }
     errno = saved;

@@ -162,7 +162,7 @@ static void do_withdraw(struct slot *slot)
 
 static bool run_next(void);
 
-static void end(void)
+static __attribute__((noreturn)) void end(void)
 {
     sys_fail_at(0, false);
     slots_compare("at the end");

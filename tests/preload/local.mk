@@ -14,6 +14,7 @@ check_PROGRAMS += \
     tests/preload/forks \
     tests/preload/fork_unannounced \
     tests/preload/jump_out \
+    tests/preload/summary \
     tests/preload/open_numbers
 
 # A library of the tests' own; -rpath makes it a shared one.
