@@ -109,29 +109,48 @@ void gate_leave(void)
     thread_self.inside = false;
 }
 
-bool gate_close(void)
+/* Inside from the first moment to the last: a signal handler must not wait for the thread that it interrupts. */
+static bool shut(void)
 {
+    int saved = errno;
     int open = 0;
     int busy;
 
     /* In a child that cannot be adopted the counters speak of threads that are not here: waiting for them would never end. */
-    if (thread_self.inside || (gate_orphaned() && !adopt_child()))
+    if (thread_self.inside || thread_self.owns_gate || (gate_orphaned() && !adopt_child()))
         return false;
+    thread_self.inside = true;
     while (!atomic_compare_exchange_strong(&closed, &open, 1)) {
         wait_while(&closed, 1);
         open = 0;
     }
     while ((busy = atomic_load(&active)) != 0)
         wait_while(&active, busy);
-    thread_self.owns_gate = true;
+    errno = saved;
     return true;
+}
+
+bool gate_close(void)
+{
+    if (!shut())
+        return false;
+    thread_self.owns_gate = true;
+    thread_self.inside = false;
+    return true;
+}
+
+bool gate_pause(void)
+{
+    return shut();
 }
 
 void gate_open(void)
 {
+    thread_self.inside = true;
     thread_self.owns_gate = false;
     atomic_store(&closed, 0);
     wake_all(&closed);
+    thread_self.inside = false;
 }
 
 void gate_open_in_child(void)

@@ -29,7 +29,9 @@ void gate_leave(void);
 /* Before fork; returns when the caller is alone. A caller that is inside (a signal handler that forks) cannot wait for itself: false,
    and the child is like one that nobody announced. */
 bool gate_close(void);
-void gate_open(void);          /* after fork, in the parent */
+/* Likewise, for something short in which this thread stays out of us, too. */
+bool gate_pause(void);
+void gate_open(void);          /* after fork, in the parent; after a pause */
 void gate_open_in_child(void); /* after fork, in the child */
 
 #endif

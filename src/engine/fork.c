@@ -60,7 +60,7 @@ void engine_fork_child(void)
 
 bool engine_pause(void)
 {
-    return gate_close();
+    return gate_pause();
 }
 
 void engine_resume(void)

@@ -80,48 +80,46 @@ HOOK int dup(int fd)
     return is_ours(fd) ? not_open() : next.dup(fd);
 }
 
-/* The program asks for this very number: ours moves away, while no thread of ours is about to use it. */
-static bool make_way(int fd)
+/* The program asks for this very number. Nobody may be inside of us meanwhile: one of ours moves away, and one that is just being
+   opened is at a low number for a moment, which nobody knows yet. In a signal handler that interrupted us we cannot wait; there
+   only what is known to be ours is refused. */
+static bool make_way(int to, bool *paused)
 {
-    if (!engine_pause())
-        return false;
-    descriptor_yield(fd);
-    return true;
-}
-
-static int busy(void)
-{
-    errno = EBUSY; /* dup2(2) knows it, as a race with open() */
-    return -1;
+    *paused = descriptor_in_own_process() && engine_pause();
+    if (!is_ours(to))
+        return true;
+    if (*paused)
+        descriptor_yield(to);
+    else
+        errno = EBUSY; /* dup2(2) knows it, as a race with open() */
+    return *paused;
 }
 
 HOOK int dup2(int from, int to)
 {
-    int result;
+    int result = -1;
+    bool paused;
 
     if (is_ours(from))
         return not_open();
-    if (!is_ours(to))
-        return next.dup2(from, to);
-    if (!make_way(to))
-        return busy();
-    result = next.dup2(from, to);
-    engine_resume();
+    if (make_way(to, &paused))
+        result = next.dup2(from, to);
+    if (paused)
+        engine_resume();
     return result;
 }
 
 HOOK int dup3(int from, int to, int flags)
 {
-    int result;
+    int result = -1;
+    bool paused;
 
     if (is_ours(from))
         return not_open();
-    if (!is_ours(to))
-        return next.dup3(from, to, flags);
-    if (!make_way(to))
-        return busy();
-    result = next.dup3(from, to, flags);
-    engine_resume();
+    if (make_way(to, &paused))
+        result = next.dup3(from, to, flags);
+    if (paused)
+        engine_resume();
     return result;
 }
 
