@@ -34,7 +34,7 @@ enum trail_type {
     TRAIL_COPY,    /* struct trail_copy, samples of what was copied */
     TRAIL_SKIP,    /* up to the end of the window */
     TRAIL_CUT,     /* there was no room for more */
-    TRAIL_END,     /* struct trail_end: the program ended by itself */
+    TRAIL_END,     /* the program ended by itself */
 };
 
 #define TRAIL_FIRST 1u     /* of TRAIL_MAPS */
@@ -89,11 +89,6 @@ struct trail_copy {
     uint32_t stack, reason, site;
     uint8_t target_touched, target_huge, huge_store, tracked;
     uint32_t samples;
-};
-
-struct trail_end {
-    struct trail_event event;
-    uint64_t peak_resident;
 };
 
 #endif

@@ -2,7 +2,7 @@
 #include "profile/memory.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,13 +73,6 @@ void memory_figures(uint64_t *anon, uint64_t *stores)
     *anon = fresh ? anon_now : 0;
     *stores = fresh ? stores_now : 0;
     fresh = false;
-}
-
-uint64_t memory_peak_resident(void)
-{
-    struct rusage usage;
-
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
 
 void memory_probe(uintptr_t start, size_t size, uint32_t *probes, uint32_t *filled)

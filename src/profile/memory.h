@@ -3,7 +3,6 @@
 #ifndef COWSHIM_PROFILE_MEMORY_H
 #define COWSHIM_PROFILE_MEMORY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,8 +12,6 @@ void memory_init(uint64_t (*store_bytes)(void));
 void memory_measure(size_t block);
 /* What was last measured, once; then zero until the next measurement. */
 void memory_figures(uint64_t *anon, uint64_t *stores);
-/* VmHWM, bytes. */
-uint64_t memory_peak_resident(void);
 /* Single pages spread over a block: how many were asked for, and how many are there. */
 void memory_probe(uintptr_t start, size_t size, uint32_t *probes, uint32_t *filled);
 

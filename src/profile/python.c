@@ -32,6 +32,7 @@ void python_find(void)
 {
     int saved = errno;
 
+    atomic_store(&next_write, (write_function *)dlsym(RTLD_NEXT, "write"));
     if (atomic_load(&dump) == NULL) {
         dump_function *found = (dump_function *)dlsym(RTLD_DEFAULT, "_Py_DumpTraceback");
 

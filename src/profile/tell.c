@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "profile/memory.h"
 #include "profile/trail.h"
 
 void tell_block(enum trail_type type, unsigned flags, const struct trail_block *what, const struct trail_sample *samples)
@@ -65,10 +64,8 @@ void tell_copy(const struct trail_copy *what, const struct trail_sample *samples
 
 void tell_end(void)
 {
-    struct trail_end *event = trail_add(sizeof *event);
+    struct trail_event *event = trail_add(sizeof *event);
 
-    if (event == NULL)
-        return;
-    event->peak_resident = memory_peak_resident();
-    trail_finish(event, TRAIL_END, 0);
+    if (event != NULL)
+        trail_finish(event, TRAIL_END, 0);
 }

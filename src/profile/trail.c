@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "profile/trail.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,7 @@ bool trail_is_open(void)
     return trail.open;
 }
 
-/* Reserved, not only sized: a write to a mapping that the disk has no room for would kill the program. */
+/* Reserved where the file system can, not only sized: a write to a mapping that the disk has no room for would kill the program. */
 static int reserve(size_t end)
 {
     struct rlimit limit;
@@ -42,7 +43,8 @@ static int reserve(size_t end)
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < end || end > LONGEST)
         return -1;
     fd = (int)syscall(SYS_openat, AT_FDCWD, trail.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0 && syscall(SYS_fallocate, fd, 0, (off_t)trail.offset, (off_t)(end - trail.offset)) != 0) {
+    if (fd >= 0 && syscall(SYS_fallocate, fd, 0, (off_t)trail.offset, (off_t)(end - trail.offset)) != 0 &&
+        (errno != EOPNOTSUPP || syscall(SYS_ftruncate, fd, (off_t)end) != 0)) {
         syscall(SYS_close, fd);
         fd = -1;
     }

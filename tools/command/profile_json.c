@@ -167,7 +167,7 @@ struct json_object *profile_json_process(const struct findings *findings)
     value_set_text(process, "verdict", findings->verdict);
     value_set_flag(process, "helps", findings->helps);
     value_set_real(process, "seconds", simulation->seconds);
-    value_set_flag(process, "ended", findings->trail->end != NULL);
+    value_set_flag(process, "ended", findings->trail->ended);
     value_set_flag(process, "cut_short", findings->trail->cut);
     value_set_integer(process, "peak_native", simulation->peak_native);
     value_set_integer(process, "peak_shim", simulation->peak_shim);

@@ -117,7 +117,7 @@ static bool sort_out(struct trail *trail, const struct trail_event *event)
         trail->cut = true;
         break;
     case TRAIL_END:
-        trail->end = (const void *)event;
+        trail->ended = true;
         break;
     default:
         break;

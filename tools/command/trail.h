@@ -25,7 +25,7 @@ struct trail {
     char *data;
     size_t size;
     const struct trail_begin *begin;
-    const struct trail_end *end; /* NULL: the program did not come to its own end */
+    bool ended; /* the program came to its own end */
     bool cut;
     struct step *steps;
     uint32_t count;
