@@ -7,6 +7,7 @@ check_PROGRAMS += \
     tests/preload/api_misuse \
     tests/preload/race \
     tests/preload/signals \
+    tests/preload/small_calls \
     tests/preload/copies \
     tests/preload/descriptors \
     tests/preload/early \
