@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the allocation functions of the shim ask for: blocks that come, go, and change their size. */
+#include <stdatomic.h>
+
 #include "base/bytes.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "engine/block.h"
 #include "engine/counters.h"
@@ -81,8 +84,39 @@ static struct block *find_allocation(const void *start)
     return block;
 }
 
-/* All views of a block that left the registry are dropped. False: the memory still shows stores, and must never be reused. */
-static bool make_anonymous(struct block *block)
+/* Removed blocks that still show stores, because there was no mapping or memory left to drop the views with. Their memory must not be
+   reused; their records keep the hold that the registry had. Tried again by and by, each in its turn. */
+static struct lock stuck_lock = LOCK_INITIALIZER(LOCK_REGISTRY);
+static struct block *stuck_first, *_Atomic stuck_last;
+
+static void put_stuck(struct block *block)
+{
+    lock_take(&stuck_lock);
+    block->next_stuck = NULL;
+    if (stuck_first == NULL)
+        stuck_first = block;
+    else
+        stuck_last->next_stuck = block;
+    stuck_last = block;
+    lock_drop(&stuck_lock);
+}
+
+static struct block *get_stuck(void)
+{
+    struct block *block;
+
+    lock_take(&stuck_lock);
+    block = stuck_first;
+    if (block != NULL)
+        stuck_first = block->next_stuck;
+    if (stuck_first == NULL)
+        stuck_last = NULL;
+    lock_drop(&stuck_lock);
+    return block;
+}
+
+/* All views of a block that left the registry are dropped. */
+static int make_anonymous(struct block *block)
 {
     int error;
 
@@ -92,23 +126,56 @@ static bool make_anonymous(struct block *block)
     if (error == 0)
         error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */
     lock_drop(&block->lock);
-    if (error != 0) {
-        block_hold(block); /* what is left of its views is still listed in their stores: the record stays for ever */
-        counter_add(COUNT_blocks_lost, 1);
-        log_info("%zu bytes at %p cannot be given back (error %d)", (size_t)block->size, (void *)block_start(block), -error);
+    return error;
+}
+
+/* What the allocator knows it by. */
+static void *memory_of(const struct block *block)
+{
+    return block_foreign(block) ? (void *)block_start(block) : block->raw;
+}
+
+/* The same, or NULL: the memory still shows stores. */
+static void *give_back(struct block *block)
+{
+    int error = make_anonymous(block);
+
+    if (error == 0)
+        return memory_of(block);
+    block_hold(block);
+    put_stuck(block);
+    counter_add(COUNT_blocks_lost, 1);
+    log_info("%zu bytes at %p cannot be given back now (error %d)", (size_t)block->size, (void *)block_start(block), -error);
+    return NULL;
+}
+
+void *engine_take_stuck(void)
+{
+    struct entry entry;
+    struct block *block;
+    void *raw = NULL;
+
+    if (atomic_load_explicit(&stuck_last, memory_order_relaxed) == NULL || !entry_begin_quiet(&entry))
+        return NULL;
+    block = descriptor_in_own_process() ? get_stuck() : NULL;
+    if (block != NULL && make_anonymous(block) == 0) {
+        raw = memory_of(block);
+        block_release(block);
+        counter_add(COUNT_blocks_lost, (uint64_t)-1);
+    } else if (block != NULL) {
+        put_stuck(block);
     }
-    return error == 0;
+    entry_end(&entry);
+    return raw;
 }
 
 static void remove_block(struct block *block, void **raw)
 {
-    void *memory = block_foreign(block) ? (void *)block_start(block) : block->raw;
-
     /* In a vfork child the views are the parent's as well: they stay, and with them the block. */
     if (block->extents_count > 0 && !descriptor_in_own_process())
         *raw = NULL;
     else if (block_remove(block))
-        *raw = block->extents_count == 0 || make_anonymous(block) ? memory : NULL;
+        *raw = block->extents_count == 0 ? memory_of(block) : give_back(block);
 }
 
 /* Whether the block may leave without the long way in: most blocks have no views. */

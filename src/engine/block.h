@@ -32,6 +32,7 @@ struct block {
     struct tree extents; /* what of it shows a store; see extent.h */
     bool live;           /* false once it left the registry: nothing may be mapped into it any more */
     _Atomic bool excluded; /* the program locked, protected or partly unmapped it */
+    bool kept;             /* and not only protected: it stays excluded */
     _Atomic bool huge;     /* the program asked for huge pages here */
     _Atomic bool barred;   /* cowshim_exclude(): nothing is shared from or to it */
     bool rewritten;        /* cowshim_expect_rewrite() */
@@ -41,6 +42,8 @@ struct block {
     unsigned changes;    /* running mean of the share that was rewritten between two copies of it */
     unsigned export_slot; /* registry lock; see export.h */
     size_t copied_pages; /* scattered private pages that copies of it had to copy since it was last whole */
+    /* under the lock of allocation.c: */
+    struct block *next_stuck;
 };
 
 static inline uintptr_t block_start(const struct block *block)

@@ -56,6 +56,31 @@ int drop_views(struct block *block, uintptr_t start, uintptr_t end)
     return error;
 }
 
+static void fill_views(struct block *block, uintptr_t start, uintptr_t end)
+{
+    const struct extent *extent = extent_from(block, start);
+
+    for (; extent != NULL && extent_start(extent) < end; extent = extent_after(extent)) {
+        uintptr_t from = max_address(extent_start(extent), start);
+
+        bytes_fill((void *)from, 0, min_address(extent_end(extent), end) - from);
+    }
+}
+
+int drop_or_fill(struct block *block, uintptr_t start, uintptr_t end, unsigned access)
+{
+    int error = drop_views(block, start, end);
+
+    if (error != 0) {
+        error = access == MAP_USABLE ? 0 : map_protect(start, end - start, MAP_USABLE);
+        if (error == 0)
+            fill_views(block, start, end);
+    }
+    if (access != MAP_USABLE)
+        map_protect(start, end - start, access);
+    return error;
+}
+
 int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end)
 {
     int error = 0;
@@ -113,14 +138,38 @@ static int unshare_piece(struct block *block, const struct write_guard *guard, u
     return error;
 }
 
+/* Pages of one protection, which they keep. */
+static int unshare_alike(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end, unsigned access)
+{
+    int error = 0;
+
+    if ((access & MAP_READABLE) == 0)
+        error = map_protect(start, end - start, MAP_READABLE);
+    if (error == 0)
+        error = unshare_piece(block, access & MAP_WRITABLE ? guard : &write_guard_none, start, end);
+    if (access != MAP_USABLE)
+        map_protect(start, end - start, access);
+    return error;
+}
+
+uintptr_t drop_alike(uintptr_t start, uintptr_t end, unsigned *access)
+{
+    *access = map_access(start);
+    do
+        start += page_size;
+    while (start < end && map_access(start) == *access);
+    return start;
+}
+
 int drop_to_anonymous(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end)
 {
     int error = 0;
 
     while (error == 0 && start < end) {
-        uintptr_t stop = min_address(end, start + PIECE);
+        unsigned access;
+        uintptr_t stop = drop_alike(start, min_address(end, start + PIECE), &access);
 
-        error = unshare_piece(block, guard, start, stop);
+        error = unshare_alike(block, guard, start, stop, access);
         start = stop;
     }
     return error;
@@ -142,6 +191,7 @@ int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
     while (error == 0) {
         const struct extent *extent = extent_from(block, start);
         uintptr_t stop;
+        unsigned access;
 
         if (extent == NULL || extent_start(extent) >= end)
             break;

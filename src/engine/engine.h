@@ -23,8 +23,10 @@ bool engine_fill(void *to, int value, size_t size);
 bool engine_add(void *start, size_t size, void *raw);
 /* Takes a block out for good and makes it anonymous: what the allocator gets back. False: not a block.
    *raw is NULL when the memory must not be given back (it could not be made anonymous, or we are in a signal handler inside of us,
-   or in a child that cannot trust what it inherited); it is then lost. */
+   or in a child that cannot trust what it inherited); in the first case engine_take_stuck hands it out later, else it is lost. */
 bool engine_remove(void *start, void **raw);
+/* Memory that could not be given back when it was removed, and now can; or NULL. To be asked for where memory is freed or wanted. */
+void *engine_take_stuck(void);
 /* The block that starts there. raw is NULL where only its size could be told (see engine_remove), and in registered memory, which is
    for the next allocator to resize if it knows it. */
 struct engine_block {

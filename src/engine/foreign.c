@@ -17,18 +17,33 @@ struct piece {
     uintptr_t start, end;
     struct vma vma;
     bool shown; /* it is what the extent says */
+    bool told;  /* the kernel said so; if it did not, the extent is believed where it does no harm */
 };
+
+static void guess(struct piece *piece)
+{
+    unsigned access;
+
+    piece->end = drop_alike(piece->start, piece->end, &access);
+    piece->vma = (struct vma){.readable = (access & MAP_READABLE) != 0, .writable = (access & MAP_WRITABLE) != 0};
+    piece->shown = true;
+}
 
 static bool next_piece(const struct block *block, struct vma_walk *walk, uintptr_t start, uintptr_t end, struct piece *piece)
 {
     const struct extent *extent = extent_from(block, start);
     int error;
 
-    if (extent == NULL || extent_start(extent) >= end)
+    if (start >= end || extent == NULL || extent_start(extent) >= end)
         return false;
     piece->start = max_address(start, extent_start(extent));
     piece->end = min_address(end, extent_end(extent));
     error = vma_walk_at(walk, piece->start, &piece->vma);
+    piece->told = error == 0 || error == -ENOENT;
+    if (!piece->told) {
+        guess(piece);
+        return true;
+    }
     piece->shown = error == 0 && verify_shows(&piece->vma, extent, piece->start);
     if (error == 0)
         piece->end = min_address(piece->end, piece->vma.end);
@@ -45,7 +60,7 @@ bool foreign_in_place(const struct extent *view)
 
     vma_walk_begin(&walk);
     while (next_piece(view->block, &walk, at, extent_end(view), &piece)) {
-        if (!piece.shown)
+        if (!piece.shown || !piece.told)
             return false;
         at = piece.end;
     }
@@ -94,20 +109,23 @@ void foreign_cut(struct block *block, uintptr_t start, uintptr_t end)
         block->excluded = true;
 }
 
+static unsigned access_of(const struct vma *vma)
+{
+    return (vma->readable ? MAP_READABLE : 0) | (vma->writable ? MAP_WRITABLE : 0) | (vma->executable ? MAP_EXECUTABLE : 0);
+}
+
 /* What takes the place of a view is readable and writable; what the program protected gets its protection back. */
 static void protect_as_before(const struct piece *piece)
 {
-    if (!piece->vma.readable || !piece->vma.writable || piece->vma.executable)
-        map_protect(piece->start, piece->end - piece->start, &piece->vma);
+    unsigned access = access_of(&piece->vma);
+
+    if (access != MAP_USABLE)
+        map_protect(piece->start, piece->end - piece->start, access);
 }
 
 static int drop_piece(struct block *block, const struct piece *piece)
 {
-    int error = drop_views(block, piece->start, piece->end);
-
-    if (error == 0)
-        protect_as_before(piece);
-    return error;
+    return drop_or_fill(block, piece->start, piece->end, access_of(&piece->vma));
 }
 
 static int unshare_piece(struct block *block, const struct piece *piece)

@@ -11,37 +11,19 @@
 #include "engine/extent.h"
 #include "engine/foreign.h"
 #include "kernel/map.h"
-#include "kernel/vma.h"
 
 #include "base/poison.h"
 
-/* No mapping or memory is left to drop a view with: its pages are zeroed by hand, and the view stays. */
-static void zero_shown(struct block *block, uintptr_t start, uintptr_t end)
-{
-    const struct extent *extent = extent_from(block, start);
-
-    for (; extent != NULL && extent_start(extent) < end; extent = extent_after(extent)) {
-        uintptr_t from = max_address(extent_start(extent), start);
-        uintptr_t to = min_address(extent_end(extent), end);
-        struct vma vma;
-
-        if (!block->excluded || (vma_query(from, &vma) == 0 && vma.writable && vma.end >= to))
-            bytes_fill((void *)from, 0, to - from);
-        else
-            log_warn("%p: pages that were to be dropped are kept", (void *)from);
-    }
-}
-
-/* Dropping a view maps writable memory; a block that the program protected gets its protection back. */
 static void zero_views(struct block *block, uintptr_t start, uintptr_t end)
 {
-    struct vma vma;
-    bool protected = block->excluded && vma_query(start, &vma) == 0 && !(vma.readable && vma.writable);
+    while (start < end && extent_any(block, start, end)) {
+        unsigned access = MAP_USABLE;
+        uintptr_t stop = block->excluded ? drop_alike(start, end, &access) : end;
 
-    if (drop_views(block, start, end) != 0)
-        zero_shown(block, start, end);
-    else if (protected && start < end)
-        map_protect(start, end - start, &vma);
+        if (drop_or_fill(block, start, stop, access) != 0)
+            log_warn("%p: pages that were to be dropped are kept", (void *)start);
+        start = stop;
+    }
 }
 
 static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
@@ -63,17 +45,19 @@ static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engi
         break;
     case MEMORY_GONE:
         block->excluded = true;
+        block->kept = true;
         foreign_forget(block, page_down(start), page_up(end)); /* if that fails a record too many does no harm */
         break;
     case MEMORY_KEEP:
         block->excluded = true;
+        block->kept = true;
         if (drop_sharing(block, page_up(start), page_up(end)) != 0)
             log_info("%p: some pages of a marked range stay in a store", (void *)start);
         break;
     case MEMORY_SETTLED:
         break;
     case MEMORY_ADMIT:
-        if (start <= page_up(block_start(block)) && end >= page_down(block_end(block)))
+        if (!block->kept && start <= page_up(block_start(block)) && end >= page_down(block_end(block)))
             block->excluded = false;
         break;
     case MEMORY_HUGE:

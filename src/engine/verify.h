@@ -10,7 +10,8 @@
 /* Whether the mapping, which contains the address, is what the extent, which contains it as well, says. */
 bool verify_shows(const struct vma *vma, const struct extent *extent, uintptr_t address);
 
-/* 0; -ESTALE when the kernel shows something else (not private, not readable and writable, another file, a gap); another -errno.
+/* 0; -ESTALE when the kernel shows something else (not private, executable, not readable and writable, another file, a
+   gap); another -errno.
    Before Linux 6.11 asking takes reading all of /proc/self/maps: only foreign blocks are worth that, and for the others what the
    shim saw the program do counts. Needs the block's lock. */
 int verify_range(const struct block *block, uintptr_t start, uintptr_t end);

@@ -22,9 +22,14 @@ int map_temporary(size_t size, uintptr_t *start);
 void map_end_temporary(uintptr_t start, size_t size);
 /* Puts such memory over another range in one step; the temporary place is gone then. */
 int map_replace(uintptr_t temporary, uintptr_t target, size_t size);
-/* Gives memory the protection of another mapping. */
-struct vma;
-int map_protect(uintptr_t start, size_t size, const struct vma *like);
+/* What the program may do with its memory, in bits. map_access asks for one page, without /proc and without changing it, and does
+   not tell executable; map_protect is what gives the program its protection back, and so never made to fail. */
+#define MAP_READABLE 1u
+#define MAP_WRITABLE 2u
+#define MAP_EXECUTABLE 4u
+#define MAP_USABLE (MAP_READABLE | MAP_WRITABLE)
+unsigned map_access(uintptr_t page);
+int map_protect(uintptr_t start, size_t size, unsigned access);
 /* Makes every page of the range present for reading (MADV_POPULATE_READ, Linux 5.14). */
 int map_populate_read(uintptr_t start, size_t size);
 /* VMAs that the process may have (vm.max_map_count). */

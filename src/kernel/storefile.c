@@ -93,22 +93,6 @@ int storefile_write(int fd, uintptr_t from, size_t size, uint64_t offset)
     return 0;
 }
 
-int storefile_read(int fd, uintptr_t to, size_t size, uint64_t offset)
-{
-    while (size > 0) {
-        long got = SYS(SYS_pread64, fd, to, size, offset);
-
-        if (got == -EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? (int)got : -EIO;
-        to += (size_t)got;
-        offset += (uint64_t)got;
-        size -= (size_t)got;
-    }
-    return 0;
-}
-
 int storefile_punch(int fd, uint64_t offset, uint64_t size)
 {
     return (int)SYS(SYS_fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
@@ -167,4 +151,3 @@ bool storefile_huge_available(void)
     lock_drop(&lock);
     return available;
 }
-

@@ -105,11 +105,13 @@ int tmpfs_mount(void)
 
     if (stack == NULL)
         return -ENOMEM;
-    pid = clone(child, stack + SCRATCH_SIZE, flags, &order);
-    if (pid < 0)
-        order.result = -errno;
-    else
-        SYS_MUST(SYS_wait4, pid, 0, __WALL, 0);
+    if (!sys_must_fail(&order.result)) {
+        pid = clone(child, stack + SCRATCH_SIZE, flags, &order);
+        if (pid < 0)
+            order.result = -errno;
+        else
+            SYS_MUST(SYS_wait4, pid, 0, __WALL, 0);
+    }
     errno = saved;
     scratch_give(stack);
     return order.result;

@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/log.h"
 
 #include "base/poison.h"
 
 static _Atomic unsigned long count;
 static _Atomic unsigned long fail_at; /* value of count that fails; 0: none */
 static _Atomic bool fail_sticky;
+static unsigned long fail_errno = ENOMEM;
 
 long sys_must(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -27,25 +29,35 @@ long sys_must(long number, long a, long b, long c, long d, long e, long f)
     return result;
 }
 
-static bool must_fail(void)
+static bool must_fail(const void *site)
 {
     unsigned long now = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed) + 1;
     unsigned long at = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    bool fails = at != 0 && (now == at || (now > at && atomic_load_explicit(&fail_sticky, memory_order_relaxed)));
 
-    return at != 0 && (now == at || (now > at && atomic_load_explicit(&fail_sticky, memory_order_relaxed)));
+    if (fails) /* relative to this function, which a test finds in the symbol table */
+        log_info("call %lu fails at sys_call%+ld", now, (long)((const char *)site - (const char *)sys_call));
+    return fails;
 }
 
-long sys_call(long number, long a, long b, long c, long d, long e, long f)
+__attribute__((noinline)) long sys_call(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (must_fail())
-        return -ENOMEM;
+    if (must_fail(__builtin_return_address(0)))
+        return -(long)fail_errno;
     return sys_must(number, a, b, c, d, e, f);
+}
+
+__attribute__((noinline)) bool sys_must_fail(int *error)
+{
+    *error = -(int)fail_errno;
+    return must_fail(__builtin_return_address(0));
 }
 
 void sys_init(void)
 {
     unsigned long n;
 
+    config_internal("fail-errno", &fail_errno);
     if (config_internal("fail", &n))
         sys_fail_at(n, false);
     else if (config_internal("fail-from", &n))

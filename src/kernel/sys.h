@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The one door to Linux: every system call of ours goes through here, as a raw call (libc's wrappers are cancellation points, and
    some are interposed by us), returns a value or -errno, and leaves errno alone.
-   COWSHIM_INTERNAL=fail=N makes the N-th call since start fail with ENOMEM, fail-from=N that and every later one, without
-   executing it; sys_must() calls, which undo or wake, are exempt. */
+   COWSHIM_INTERNAL=fail=N makes the N-th call since start fail with ENOMEM (or with fail-errno=E), fail-from=N that and every
+   later one, without executing it, and says at LOG=info from where it was made; sys_must() calls, which undo or wake, are exempt. */
 #ifndef COWSHIM_KERNEL_SYS_H
 #define COWSHIM_KERNEL_SYS_H
 
@@ -10,6 +10,15 @@
 
 long sys_call(long number, long a, long b, long c, long d, long e, long f);
 long sys_must(long number, long a, long b, long c, long d, long e, long f);
+
+/* No call of this may be the caller's last instruction, a jump: the fault would be said to come from somewhere else. */
+static inline __attribute__((always_inline)) long sys_site(long number, long a, long b, long c, long d, long e, long f)
+{
+    long result = sys_call(number, a, b, c, d, e, f);
+
+    __asm__ volatile("" : "+r"(result));
+    return result;
+}
 
 #define SYS_PICK(_1, _2, _3, _4, _5, _6, _7, name, ...) name
 #define SYS_ARG(x) ((long)(x))
@@ -22,11 +31,13 @@ long sys_must(long number, long a, long b, long c, long d, long e, long f);
 #define SYS_7(how, n, a, b, c, d, e, f) how(n, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
 
 /* SYS(number, arguments...): may be made to fail. SYS_MUST(number, arguments...): never. */
-#define SYS(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_call, __VA_ARGS__)
+#define SYS(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_site, __VA_ARGS__)
 #define SYS_MUST(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_must, __VA_ARGS__)
 
 /* Reads the fault switches; until then nothing fails on purpose. */
 void sys_init(void);
+/* For what cannot go through sys_call(), such as clone(): whether to fail now; *error is with what (an -errno). */
+bool sys_must_fail(int *error);
 /* Sets them from a test: fail the n-th call from now (0: none), and all later ones if sticky. */
 void sys_fail_at(unsigned long n, bool sticky);
 /* Calls of the kind that can be made to fail, so far. */

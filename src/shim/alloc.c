@@ -30,6 +30,15 @@ static size_t slack_for(size_t size, size_t alignment)
     return alignment > slack ? alignment : slack;
 }
 
+/* What could not be given back when it was freed. */
+static void free_stuck(void)
+{
+    void *raw = engine_take_stuck();
+
+    if (UNLIKELY(raw != NULL))
+        next.free(raw);
+}
+
 /* NULL: the request is for the next allocator as it is. */
 static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero)
 {
@@ -41,6 +50,7 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 
     if (__builtin_add_overflow(size, slack, &total))
         return NULL;
+    free_stuck();
     raw = zero ? next.calloc(1, total) : next.malloc(total);
     if (raw == NULL) {
         errno = saved;
@@ -132,6 +142,7 @@ static __attribute__((noinline)) void free_aligned(void *pointer)
         next.free(pointer);
     else if (raw != NULL)
         next.free(raw);
+    free_stuck();
 }
 
 HOOK void free(void *pointer)

@@ -73,11 +73,12 @@ HOOK int madvise(void *start, size_t size, int advice)
 
 HOOK int mprotect(void *start, size_t size, int protection)
 {
-    bool usable = (protection & (PROT_READ | PROT_WRITE)) == (PROT_READ | PROT_WRITE);
+    bool usable = protection == (PROT_READ | PROT_WRITE);
     int result;
 
+    /* What we map is not executable. */
     if (STARTED && !usable)
-        engine_memory_call(start, size, MEMORY_EXCLUDE);
+        engine_memory_call(start, size, (protection & PROT_EXEC) != 0 ? MEMORY_KEEP : MEMORY_EXCLUDE);
     result = next.mprotect(start, size, protection);
     if (STARTED && !usable)
         engine_memory_call(start, size, MEMORY_SETTLED);

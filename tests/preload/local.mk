@@ -22,6 +22,7 @@ check_PROGRAMS += \
 check_LTLIBRARIES += tests/preload/early_library.la
 tests_preload_early_library_la_SOURCES = tests/preload/early_library.c tests/preload/early_library.h
 tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+    tests/preload/scene
 
 check_LTLIBRARIES += tests/preload/api_library.la
 tests_preload_api_library_la_SOURCES = tests/preload/api_library.c
@@ -29,5 +30,6 @@ tests_preload_api_library_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 dist_check_SCRIPTS += tests/preload/run.sh
+dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/run.sh
 EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h
-TESTS += tests/preload/run.sh
+TESTS += tests/preload/faults.sh tests/preload/run.sh

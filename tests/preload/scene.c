@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/* The main story: everything that a program does with large arrays, each byte compared with a shadow that the shim cannot see
+   (static memory, changed by loops). It says nothing of what is shared: it must hold in any environment, natively too.
+   "small", "large" and "descriptors" pick parts of it. Exit 0: all is right, and nothing is left behind; 3: all is right, but views are
+   left, which may be where the kernel refuses every mapping. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE ((size_t)4096)
+#define SMALL (24 * PAGE)
+#define GROWN (40 * PAGE)
+#define LARGE ((size_t)9 << 20) /* large enough for a store on huge pages */
+#define ARRAYS 5
+#define SENTINEL 4711
+
+struct array {
+    unsigned char *memory;
+    unsigned char *shadow;
+    size_t size;
+};
+
+static unsigned char shadows[ARRAYS][LARGE] __attribute__((aligned(4096)));
+static struct array arrays[ARRAYS];
+static const char *step = "the start";
+static int in_child, open_at_start;
+
+/* printf would allocate, and its buffer would be flushed twice. */
+static void end_with(int status, const char *what, int which, size_t at)
+{
+    char line[200];
+    int length = snprintf(line, sizeof line, "# %s: array %d, at %zu: %s%s\n", step, which, at, what, in_child ? " (child)" : "");
+
+    _exit(write(1, line, (size_t)length) == length ? status : 2);
+}
+
+static void fail(const char *what, int which, size_t at)
+{
+    end_with(1, what, which, at);
+}
+
+static void check(int which)
+{
+    const struct array *array = &arrays[which];
+    const unsigned long *have = (const void *)array->memory;
+    const unsigned long *want = (const void *)array->shadow;
+
+    for (size_t i = 0; i < array->size / sizeof *have; i++)
+        if (have[i] != want[i])
+            fail("wrong byte", which, i * sizeof *have);
+}
+
+static void check_all(void)
+{
+    for (int i = 0; i < ARRAYS; i++)
+        if (arrays[i].memory != NULL)
+            check(i);
+}
+
+/* Every call of the program's is made with this value in errno, and must leave it: all of them succeed. */
+static void expect_errno(void)
+{
+    if (errno != SENTINEL)
+        fail("errno was changed", 0, (size_t)errno);
+}
+
+static void make(int which, size_t size, int zeroed)
+{
+    struct array *array = &arrays[which];
+
+    errno = SENTINEL;
+    array->memory = zeroed ? calloc(1, size) : malloc(size);
+    if (array->memory == NULL)
+        fail("no memory", which, size);
+    expect_errno();
+    array->shadow = shadows[which];
+    array->size = size;
+    for (size_t i = 0; i < size; i++)
+        array->shadow[i] = zeroed ? 0 : array->memory[i];
+}
+
+static void end(int which)
+{
+    errno = SENTINEL;
+    free(arrays[which].memory);
+    expect_errno();
+    arrays[which].memory = NULL;
+}
+
+/* Writes that nothing intercepts: one word every so many bytes. */
+static void scribble(int which, size_t from, size_t to, size_t stride, unsigned char value)
+{
+    for (size_t at = from; at < to; at += stride)
+        for (size_t i = at; i < at + 8; i++)
+            arrays[which].memory[i] = arrays[which].shadow[i] = (unsigned char)(value + i);
+}
+
+static void write_all(int which, unsigned char value)
+{
+    unsigned long *memory = (void *)arrays[which].memory;
+    unsigned long *shadow = (void *)arrays[which].shadow;
+
+    for (size_t i = 0; i < arrays[which].size / sizeof *memory; i++)
+        memory[i] = shadow[i] = i * 0x9e3779b97f4a7c15ul + value;
+}
+
+static void shadow_copy(unsigned char *to, const unsigned char *from, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        to[i] = from[i];
+}
+
+static void copy(int to, size_t to_at, int from, size_t from_at, size_t size)
+{
+    static unsigned long turn;
+
+    errno = SENTINEL;
+    if (turn++ % 2 == 0)
+        memcpy(arrays[to].memory + to_at, arrays[from].memory + from_at, size);
+    else
+        memmove(arrays[to].memory + to_at, arrays[from].memory + from_at, size);
+    expect_errno();
+    shadow_copy(arrays[to].shadow + to_at, arrays[from].shadow + from_at, size);
+}
+
+static void fill(int which, size_t from, size_t to, unsigned char value)
+{
+    errno = SENTINEL;
+    memset(arrays[which].memory + from, value, to - from);
+    expect_errno();
+    for (size_t i = from; i < to; i++)
+        arrays[which].shadow[i] = value;
+}
+
+static void resize(int which, size_t size)
+{
+    struct array *array = &arrays[which];
+    size_t old = array->size;
+
+    errno = SENTINEL;
+    array->memory = realloc(array->memory, size);
+    if (array->memory == NULL)
+        fail("no memory for realloc", which, size);
+    expect_errno();
+    for (size_t i = old; i < size; i++)
+        array->shadow[i] = array->memory[i];
+    array->size = size;
+}
+
+/* The whole pages of [from, to), wherever the array begins: natively that is not on a page. */
+static unsigned char *pages_of(int which, size_t *from, size_t *to)
+{
+    size_t before = -(size_t)arrays[which].memory & (PAGE - 1);
+
+    *from += before;
+    *to -= before == 0 ? 0 : PAGE - before;
+    return arrays[which].memory + *from;
+}
+
+static void discard(int which, size_t from, size_t to)
+{
+    unsigned char *start = pages_of(which, &from, &to);
+
+    errno = SENTINEL;
+    if (madvise(start, to - from, MADV_DONTNEED) != 0)
+        fail("MADV_DONTNEED", which, (size_t)errno);
+    expect_errno();
+    for (size_t i = from; i < to; i++)
+        arrays[which].shadow[i] = 0;
+}
+
+static void copies(void)
+{
+    step = "copies";
+    make(0, SMALL, 0);
+    make(1, SMALL, 0);
+    make(2, SMALL, 0);
+    write_all(0, 1);
+    copy(1, 0, 0, 0, SMALL);
+    copy(2, 0, 1, 0, SMALL);
+    check_all();
+    step = "writes on both sides";
+    scribble(0, 0, SMALL, 8 * PAGE, 2);
+    scribble(1, PAGE, SMALL, 8 * PAGE, 3);
+    check_all();
+    step = "copies again, of a part, at odd ends";
+    copy(2, 0, 0, 0, SMALL);
+    copy(1, 100, 2, 100, SMALL - 300);
+    copy(2, 0, 2, SMALL / 2, SMALL / 2);
+    check_all();
+    step = "unaligned, and overlapping";
+    copy(1, 1, 0, 0, SMALL - PAGE);
+    check_all();
+}
+
+static void fills(void)
+{
+    step = "fills";
+    copy(1, 0, 0, 0, SMALL);
+    fill(1, 0, SMALL, 7);
+    copy(1, 0, 0, 0, SMALL);
+    fill(1, PAGE / 2, SMALL - PAGE / 2, 0);
+    check_all();
+    step = "MADV_DONTNEED";
+    copy(1, 0, 0, 0, SMALL);
+    discard(1, 0, SMALL / 2);
+    check_all();
+    copy(2, 0, 1, 0, SMALL);
+    check_all();
+}
+
+static void sparse(void)
+{
+    step = "sparse";
+    make(3, SMALL, 1);
+    scribble(3, 4 * PAGE, 20 * PAGE, 2 * PAGE, 5);
+    make(4, SMALL, 1);
+    copy(4, 0, 3, 0, SMALL);
+    check_all();
+    fill(3, 0, SMALL, 0);
+    check_all();
+    end(3);
+    end(4);
+}
+
+static void resizes(void)
+{
+    step = "realloc";
+    copy(1, 0, 0, 0, SMALL);
+    resize(1, GROWN);
+    check_all();
+    fill(1, SMALL, GROWN, 9);
+    copy(2, 0, 1, GROWN - SMALL, SMALL);
+    resize(1, SMALL);
+    check_all();
+}
+
+/* Every other page is written anew between two copies, until all of it is sealed as one piece. */
+static void scattered(void)
+{
+    step = "scattered writes";
+    for (unsigned char round = 0; round < 4; round++) {
+        scribble(0, 0, SMALL, 2 * PAGE, round);
+        copy(1, 0, 0, 0, SMALL);
+    }
+    check_all();
+    step = "both sides written whole";
+    write_all(0, 11);
+    write_all(1, 12);
+    copy(2, 0, 0, 0, SMALL);
+    write_all(2, 13);
+    write_all(0, 14);
+    copy(1, 0, 2, 0, SMALL);
+    check_all();
+}
+
+/* What the program declares its own business, and takes back. These calls may fail for lack of memory, with their own errno. */
+static void declared(void)
+{
+    size_t from = 0, to = SMALL;
+    unsigned char *start = pages_of(1, &from, &to);
+
+    step = "protected";
+    copy(1, 0, 0, 0, SMALL);
+    if (mprotect(start, to - from, PROT_READ) == 0) {
+        check_all();
+        copy(2, 0, 1, 0, SMALL);
+        check_all();
+        discard(1, SMALL / 4, SMALL / 2);
+        check_all();
+        if (mprotect(start, to - from, PROT_READ | PROT_WRITE) != 0)
+            fail("mprotect", 1, (size_t)errno);
+    }
+    scribble(1, 0, SMALL, PAGE, 6);
+    check_all();
+    step = "marked";
+    copy(1, 0, 0, 0, SMALL);
+    madvise(start, to - from, MADV_DONTDUMP);
+    check_all();
+    madvise(start, to - from, MADV_DODUMP);
+    copy(2, 0, 1, 0, SMALL);
+    scribble(1, 0, SMALL, PAGE, 7);
+    check_all();
+    end(1);
+    make(1, SMALL, 0);
+    copy(1, 0, 0, 0, SMALL);
+}
+
+/* Parent and child both write on, copy and free. */
+static void forks(void)
+{
+    int status;
+    pid_t pid;
+
+    step = "fork";
+    copy(1, 0, 0, 0, SMALL);
+    pid = fork();
+    if (pid == 0) {
+        in_child = 1;
+        check_all();
+        scribble(0, 0, SMALL, PAGE, 21);
+        copy(2, 0, 0, 0, SMALL);
+        copy(1, 0, 2, 0, SMALL);
+        check_all();
+        end(0);
+        discard(1, 0, SMALL / 2);
+        check_all();
+        _exit(0);
+    }
+    scribble(1, 0, SMALL, PAGE, 22);
+    copy(2, 0, 1, 0, SMALL);
+    copy(0, 0, 2, 0, SMALL);
+    check_all();
+    if (pid > 0 && (waitpid(pid, &status, 0) != pid || status != 0))
+        fail("the child failed", 0, (size_t)status);
+    check_all();
+}
+
+/* The program takes every descriptor number up to 4200 that it likes: ours must get out of the way, and go on. */
+static void descriptors(void)
+{
+    step = "descriptors";
+    make(0, SMALL, 0);
+    make(1, SMALL, 0);
+    write_all(0, 33);
+    copy(1, 0, 0, 0, SMALL);
+    for (int number = 700; number < 4200; number += number == 800 ? 3280 : 1)
+        if (dup2(1, number) == number)
+            close(number);
+    scribble(0, 0, SMALL, PAGE, 23);
+    copy(1, 0, 0, 0, SMALL);
+    check_all();
+    end(0);
+    end(1);
+}
+
+static void large(void)
+{
+    step = "large";
+    madvise(shadows[3], 2 * LARGE, MADV_HUGEPAGE); /* only to be quick */
+    make(3, LARGE, 0);
+    make(4, LARGE, 0);
+    for (int i = 3; i < 5; i++) {
+        size_t from = 0, to = LARGE;
+        void *start = pages_of(i, &from, &to);
+
+        madvise(start, to - from, MADV_HUGEPAGE);
+    }
+    write_all(3, 30);
+    copy(4, 0, 3, 0, LARGE);
+    check(4);
+    scribble(3, 0, LARGE, 1 << 20, 31);
+    scribble(4, PAGE, LARGE, 1 << 20, 32);
+    check(3);
+    check(4);
+    fill(4, 0, LARGE, 33);
+    end(3);
+    check(4);
+    end(4);
+}
+
+static int shown_stores(void)
+{
+    char line[512];
+    int count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
+        count += strstr(line, "/memfd:cowshim") != NULL || strstr(line, " /#") != NULL;
+    if (maps != NULL)
+        fclose(maps);
+    return count;
+}
+
+/* Each of the kernel's files at most once, the userfaultfd, the mount, and one open store of each kind. */
+#define OURS_AT_REST 7
+
+static int open_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int count = -3; /* the directory itself, and the entries . and .. */
+
+    while (directory != NULL && readdir(directory) != NULL)
+        count++;
+    if (directory != NULL)
+        closedir(directory);
+    return count;
+}
+
+static void leaks(void)
+{
+    int shown = shown_stores();
+    int open = open_descriptors() - open_at_start;
+
+    step = "the end";
+    if (shown != 0)
+        end_with(3, "views are left", 0, (size_t)shown);
+    if (open > OURS_AT_REST)
+        fail("descriptors are left", 0, (size_t)open);
+}
+
+static void small(void)
+{
+    copies();
+    fills();
+    sparse();
+    resizes();
+    scattered();
+    declared();
+    forks();
+    for (int i = 0; i < 3; i++)
+        end(i);
+}
+
+int main(int argc, char **argv)
+{
+    const char *part = argc > 1 ? argv[1] : "all";
+    int all = strcmp(part, "all") == 0;
+
+    open_at_start = open_descriptors();
+    if (all || strcmp(part, "small") == 0)
+        small();
+    if (all || strcmp(part, "large") == 0)
+        large();
+    if (all || strcmp(part, "descriptors") == 0)
+        descriptors();
+    /* What could not be given back at once is given back by and by. */
+    step = "afterwards";
+    make(0, SMALL, 0);
+    end(0);
+    leaks();
+    return 0;
+}
