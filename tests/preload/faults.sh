@@ -38,7 +38,7 @@ walk() {
         echo "ok $number - $part, $mode n, error $error, without ${6:-nothing}: $runs runs"
     else
         echo "not ok $number - $part, $mode n, error $error, without ${6:-nothing}: $bad of $runs runs"
-        cat "$work/$number.out"
+        head -n 24 "$work/$number.out"
     fi >"$work/$number.result"
 }
 

@@ -22,6 +22,8 @@ check_PROGRAMS += \
 check_LTLIBRARIES += tests/preload/early_library.la
 tests_preload_early_library_la_SOURCES = tests/preload/early_library.c tests/preload/early_library.h
 tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+check_PROGRAMS += \
     tests/preload/scene
 
 check_LTLIBRARIES += tests/preload/api_library.la

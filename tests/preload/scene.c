@@ -371,14 +371,14 @@ static int shown_stores(void)
     FILE *maps = fopen("/proc/self/maps", "r");
 
     while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
-        count += strstr(line, "/memfd:cowshim") != NULL || strstr(line, " /#") != NULL;
+        count += strstr(line, "/memfd:cowshim (") != NULL || strstr(line, " /#") != NULL;
     if (maps != NULL)
         fclose(maps);
     return count;
 }
 
-/* Each of the kernel's files at most once, the userfaultfd, the mount, and one open store of each kind. */
-#define OURS_AT_REST 7
+/* Each of the kernel's files at most once, the userfaultfd, the mount, one open store of each kind, and the exported page. */
+#define OURS_AT_REST 8
 
 static int open_descriptors(void)
 {
