@@ -72,11 +72,11 @@ int drop_or_fill(struct block *block, uintptr_t start, uintptr_t end, unsigned a
     int error = drop_views(block, start, end);
 
     if (error != 0) {
-        error = access == MAP_USABLE ? 0 : map_protect(start, end - start, MAP_USABLE);
+        error = access == ACCESS_USUAL ? 0 : map_protect(start, end - start, ACCESS_USUAL);
         if (error == 0)
             fill_views(block, start, end);
     }
-    if (access != MAP_USABLE)
+    if (access != ACCESS_USUAL)
         map_protect(start, end - start, access);
     return error;
 }
@@ -143,11 +143,11 @@ static int unshare_alike(struct block *block, const struct write_guard *guard, u
 {
     int error = 0;
 
-    if ((access & MAP_READABLE) == 0)
-        error = map_protect(start, end - start, MAP_READABLE);
+    if ((access & ACCESS_READ) == 0)
+        error = map_protect(start, end - start, ACCESS_READ);
     if (error == 0)
-        error = unshare_piece(block, access & MAP_WRITABLE ? guard : &write_guard_none, start, end);
-    if (access != MAP_USABLE)
+        error = unshare_piece(block, access & ACCESS_WRITE ? guard : &write_guard_none, start, end);
+    if (access != ACCESS_USUAL)
         map_protect(start, end - start, access);
     return error;
 }
@@ -191,7 +191,6 @@ int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
     while (error == 0) {
         const struct extent *extent = extent_from(block, start);
         uintptr_t stop;
-        unsigned access;
 
         if (extent == NULL || extent_start(extent) >= end)
             break;

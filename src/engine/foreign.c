@@ -25,7 +25,7 @@ static void guess(struct piece *piece)
     unsigned access;
 
     piece->end = drop_alike(piece->start, piece->end, &access);
-    piece->vma = (struct vma){.readable = (access & MAP_READABLE) != 0, .writable = (access & MAP_WRITABLE) != 0};
+    piece->vma = (struct vma){.readable = (access & ACCESS_READ) != 0, .writable = (access & ACCESS_WRITE) != 0};
     piece->shown = true;
 }
 
@@ -111,7 +111,7 @@ void foreign_cut(struct block *block, uintptr_t start, uintptr_t end)
 
 static unsigned access_of(const struct vma *vma)
 {
-    return (vma->readable ? MAP_READABLE : 0) | (vma->writable ? MAP_WRITABLE : 0) | (vma->executable ? MAP_EXECUTABLE : 0);
+    return (vma->readable ? ACCESS_READ : 0) | (vma->writable ? ACCESS_WRITE : 0) | (vma->executable ? ACCESS_EXECUTE : 0);
 }
 
 /* What takes the place of a view is readable and writable; what the program protected gets its protection back. */
@@ -119,7 +119,7 @@ static void protect_as_before(const struct piece *piece)
 {
     unsigned access = access_of(&piece->vma);
 
-    if (access != MAP_USABLE)
+    if (access != ACCESS_USUAL)
         map_protect(piece->start, piece->end - piece->start, access);
 }
 

@@ -17,7 +17,7 @@
 static void zero_views(struct block *block, uintptr_t start, uintptr_t end)
 {
     while (start < end && extent_any(block, start, end)) {
-        unsigned access = MAP_USABLE;
+        unsigned access = ACCESS_USUAL;
         uintptr_t stop = block->excluded ? drop_alike(start, end, &access) : end;
 
         if (drop_or_fill(block, start, stop, access) != 0)

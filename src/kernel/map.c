@@ -104,13 +104,13 @@ unsigned map_access(uintptr_t page)
     bool readable = SYS_MUST(SYS_futex, page, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, &nobody, 0) != -EFAULT;
     bool writable = readable && SYS_MUST(SYS_futex, &nobody, FUTEX_WAKE_OP_PRIVATE, 0, 0, page, add_nothing) != -EFAULT;
 
-    return (readable ? MAP_READABLE : 0) | (writable ? MAP_WRITABLE : 0);
+    return (readable ? ACCESS_READ : 0) | (writable ? ACCESS_WRITE : 0);
 }
 
 int map_protect(uintptr_t start, size_t size, unsigned access)
 {
-    int protection = (access & MAP_READABLE ? PROT_READ : 0) | (access & MAP_WRITABLE ? PROT_WRITE : 0) |
-                     (access & MAP_EXECUTABLE ? PROT_EXEC : 0);
+    int protection = (access & ACCESS_READ ? PROT_READ : 0) | (access & ACCESS_WRITE ? PROT_WRITE : 0) |
+                     (access & ACCESS_EXECUTE ? PROT_EXEC : 0);
 
     return (int)SYS_MUST(SYS_mprotect, start, size, protection);
 }

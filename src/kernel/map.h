@@ -24,10 +24,10 @@ void map_end_temporary(uintptr_t start, size_t size);
 int map_replace(uintptr_t temporary, uintptr_t target, size_t size);
 /* What the program may do with its memory, in bits. map_access asks for one page, without /proc and without changing it, and does
    not tell executable; map_protect is what gives the program its protection back, and so never made to fail. */
-#define MAP_READABLE 1u
-#define MAP_WRITABLE 2u
-#define MAP_EXECUTABLE 4u
-#define MAP_USABLE (MAP_READABLE | MAP_WRITABLE)
+#define ACCESS_READ 1u
+#define ACCESS_WRITE 2u
+#define ACCESS_EXECUTE 4u
+#define ACCESS_USUAL (ACCESS_READ | ACCESS_WRITE)
 unsigned map_access(uintptr_t page);
 int map_protect(uintptr_t start, size_t size, unsigned access);
 /* Makes every page of the range present for reading (MADV_POPULATE_READ, Linux 5.14). */

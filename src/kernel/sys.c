@@ -17,6 +17,7 @@ static _Atomic unsigned long count;
 static _Atomic unsigned long fail_at; /* value of count that fails; 0: none */
 static _Atomic bool fail_sticky;
 static unsigned long fail_errno = ENOMEM;
+static unsigned long fail_site; /* a distance from sys_call(), in bytes, either way */
 
 long sys_must(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -33,10 +34,12 @@ static bool must_fail(const void *site)
 {
     unsigned long now = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed) + 1;
     unsigned long at = atomic_load_explicit(&fail_at, memory_order_relaxed);
-    bool fails = at != 0 && (now == at || (now > at && atomic_load_explicit(&fail_sticky, memory_order_relaxed)));
+    long offset = (long)((const char *)site - (const char *)sys_call); /* a test finds the function in the symbol table */
+    bool fails = (at != 0 && (now == at || (now > at && atomic_load_explicit(&fail_sticky, memory_order_relaxed)))) ||
+                 (fail_site != 0 && offset == (long)fail_site);
 
-    if (fails) /* relative to this function, which a test finds in the symbol table */
-        log_info("call %lu fails at sys_call%+ld", now, (long)((const char *)site - (const char *)sys_call));
+    if (fails)
+        log_info("call %lu fails at sys_call%+ld", now, offset);
     return fails;
 }
 
@@ -58,6 +61,7 @@ void sys_init(void)
     unsigned long n;
 
     config_internal("fail-errno", &fail_errno);
+    config_internal("fail-site", &fail_site);
     if (config_internal("fail", &n))
         sys_fail_at(n, false);
     else if (config_internal("fail-from", &n))

@@ -2,7 +2,7 @@
 /* The one door to Linux: every system call of ours goes through here, as a raw call (libc's wrappers are cancellation points, and
    some are interposed by us), returns a value or -errno, and leaves errno alone.
    COWSHIM_INTERNAL=fail=N makes the N-th call since start fail with ENOMEM (or with fail-errno=E), fail-from=N that and every
-   later one, without executing it, and says at LOG=info from where it was made; sys_must() calls, which undo or wake, are exempt. */
+   later one, without executing it, and says at LOG=info from where it was made; fail-site=S makes all from that place fail; sys_must() calls, which undo or wake, are exempt. */
 #ifndef COWSHIM_KERNEL_SYS_H
 #define COWSHIM_KERNEL_SYS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The main story: everything that a program does with large arrays, each byte compared with a shadow that the shim cannot see
    (static memory, changed by loops). It says nothing of what is shared: it must hold in any environment, natively too.
-   "small", "large" and "descriptors" pick parts of it. Exit 0: all is right, and nothing is left behind; 3: all is right, but views are
+   "small", "large", "descriptors" and "anon" (with COWSHIM_SCOPE=anon) pick parts of it. Exit 0: all is right, and nothing is left behind; 3: all is right, but views are
    left, which may be where the kernel refuses every mapping. */
 #include <dirent.h>
 #include <errno.h>
@@ -364,6 +364,39 @@ static void large(void)
     end(4);
 }
 
+/* Memory from mmap instead of malloc, cut and protected by the program. */
+static void anonymous(void)
+{
+    step = "anonymous";
+    for (int i = 0; i < 3; i++) {
+        arrays[i].memory = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        arrays[i].shadow = shadows[i];
+        arrays[i].size = SMALL;
+        fill(i, 0, SMALL, 0);
+    }
+    write_all(0, 40);
+    copy(1, 0, 0, 0, SMALL);
+    copy(2, 0, 1, 0, SMALL);
+    scribble(0, 0, SMALL, 4 * PAGE, 41);
+    check_all();
+    discard(1, SMALL / 2, SMALL);
+    check_all();
+    if (mprotect(arrays[2].memory, SMALL / 2, PROT_READ) == 0) {
+        discard(2, 0, SMALL / 4);
+        check_all();
+        if (mprotect(arrays[2].memory, SMALL / 2, PROT_READ | PROT_WRITE) != 0)
+            fail("mprotect", 2, (size_t)errno);
+    }
+    copy(2, 0, 0, 0, SMALL);
+    munmap(arrays[2].memory + SMALL / 2, SMALL / 2);
+    arrays[2].size = SMALL / 2;
+    check_all();
+    for (int i = 0; i < 3; i++) {
+        munmap(arrays[i].memory, arrays[i].size);
+        arrays[i].memory = NULL;
+    }
+}
+
 static int shown_stores(void)
 {
     char line[512];
@@ -429,6 +462,8 @@ int main(int argc, char **argv)
         large();
     if (all || strcmp(part, "descriptors") == 0)
         descriptors();
+    if (all || strcmp(part, "anon") == 0)
+        anonymous();
     /* What could not be given back at once is given back by and by. */
     step = "afterwards";
     make(0, SMALL, 0);
