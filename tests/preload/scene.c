@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The main story: everything that a program does with large arrays, each byte compared with a shadow that the shim cannot see
    (static memory, changed by loops). It says nothing of what is shared: it must hold in any environment, natively too.
-   "small", "large", "descriptors" and "anon" (with COWSHIM_SCOPE=anon) pick parts of it. Exit 0: all is right, and nothing is left behind; 3: all is right, but views are
-   left, which may be where the kernel refuses every mapping. */
+   "small", "large", "descriptors", "exit", "registered" and "anon" (with COWSHIM_SCOPE=anon) pick parts of it.
+   Exit 0: all is right, and nothing is left behind; 3: all is right, but views are left, which may be where the kernel refuses every
+   mapping. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "cowshim.h"
 
 #define PAGE ((size_t)4096)
 #define SMALL (24 * PAGE)
@@ -374,6 +377,7 @@ static void anonymous(void)
         arrays[i].size = SMALL;
         fill(i, 0, SMALL, 0);
     }
+    cowshim_register(arrays[0].memory, SMALL, 0); /* a wish, and nothing without the shim */
     write_all(0, 40);
     copy(1, 0, 0, 0, SMALL);
     copy(2, 0, 1, 0, SMALL);
@@ -450,6 +454,13 @@ static void small(void)
         end(i);
 }
 
+/* A program that ends as it stands. */
+static void unfreed(void)
+{
+    copies();
+    exit(0);
+}
+
 int main(int argc, char **argv)
 {
     const char *part = argc > 1 ? argv[1] : "all";
@@ -462,8 +473,10 @@ int main(int argc, char **argv)
         large();
     if (all || strcmp(part, "descriptors") == 0)
         descriptors();
-    if (all || strcmp(part, "anon") == 0)
+    if (all || strcmp(part, "anon") == 0 || strcmp(part, "registered") == 0)
         anonymous();
+    if (strcmp(part, "exit") == 0)
+        unfreed();
     /* What could not be given back at once is given back by and by. */
     step = "afterwards";
     make(0, SMALL, 0);
