@@ -78,10 +78,15 @@ static int list_private(struct list *list, uintptr_t start, uintptr_t end)
 static size_t add_private(struct compare *compare, size_t from, size_t to)
 {
     struct list a, b;
+    int error = list_private(&a, compare->a + from, compare->a + to);
 
-    if (list_private(&a, compare->a + from, compare->a + to) != 0 || list_private(&b, compare->b + from, compare->b + to) != 0)
+    if (error == 0) { /* the second one only as far as the first one came: what is not used is looked at again */
+        to = a.walked - compare->a;
+        error = list_private(&b, compare->b + from, compare->b + to);
+    }
+    if (error != 0)
         return add(compare, from, to) ? to : from;
-    to = min_address(a.walked - compare->a, b.walked - compare->b);
+    to = b.walked - compare->b;
     while (a.at < a.count || b.at < b.count) {
         size_t next_a = a.at < a.count ? a.runs[a.at].start - compare->a : SIZE_MAX;
         size_t next_b = b.at < b.count ? b.runs[b.at].start - compare->b : SIZE_MAX;

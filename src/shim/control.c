@@ -249,7 +249,7 @@ static bool examine(struct search *search, size_t from, size_t to)
     return true;
 }
 
-#define RANGES 64
+#define RANGES 256 /* on the stack: 4 KiB */
 
 static bool search_all(struct search *search, size_t length)
 {

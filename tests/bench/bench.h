@@ -67,5 +67,7 @@ void workload_allocate(void);
 void workload_memcpy(void);
 void workload_malloc(void);
 void workload_threads(void);
+void workload_diff(void);
+void workload_ring(void);
 
 #endif

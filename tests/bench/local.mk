@@ -7,6 +7,7 @@ tests_bench_workloads_SOURCES = \
     tests/bench/arrays.c \
     tests/bench/bench.h \
     tests/bench/chains.c \
+    tests/bench/control.c \
     tests/bench/copies.c \
     tests/bench/small.c \
     tests/bench/workloads.c

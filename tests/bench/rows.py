@@ -53,6 +53,8 @@ LOOK = ("Nearly all of it is one PAGEMAP_SCAN of the source. To tell private pag
         "each page that is mapped, a cache miss of some 80 ns in pages that came one by one; a question that the page table alone "
         "answers takes 0.4 ms for the same 65,536. No other way was found that cannot miss a page: fault counters are blind to "
         "writes from outside (ptrace, process_vm_writev).")
+SCATTERED = ("Every 100th page is one's own, and to know that it differs its counterpart in the copy must be read, for the first time: a page "
+             "fault each, of 5 us in a memfd. COWSHIM_DIFF_NO_READ leaves that out.")
 HEADER = ("Two pages of each copy are its own: the one the program changed, and the one in front of it with the allocator's header, "
           "which natively is there too, among 257. The bar counts the first alone. The header could move only if the allocation "
           "were ours and not the allocator's, or if its page became a view as well, to be made anonymous again at each free.")
@@ -144,6 +146,20 @@ def all_rows(program, scratch, quick):
     add("rewrite-both", workload("rewrite-both"),
         Check("copy, rewrite both, keep both: memory after the next event", at("end"), "MiB", "ratio", 1.05),
         Check("  time", result("all"), "ms"))
+    for scattered, how in (0, "in one piece"), (1, "scattered"):
+        size = array if quick else 4 * GIB
+        add(f"diff-{'scattered' if scattered else 'piece'}", workload("diff", size=size, scattered=scattered),
+            Check(f"cowshim_diff of {size // MIB} MiB, 1 % changed {how}, against memcmp in the same run",
+                  lambda run: run.result["diff"] / run.result["memcmp"], "", "limit", {"huge": 1 / 50, "memfd": 1 / 15},
+                  SCATTERED if scattered else ""),
+            Check("  time", result("diff"), "ms"), Check("  time when every page of both was read since", result("diff_read"), "ms"),
+            Check("  memcmp, every page read before", result("memcmp"), "ms"),
+            native=None, repeat=3, warm=0, needs=6 * GIB)
+    add("ring", workload("ring", size=array if quick else GIB),
+        Check("ring of 10 checkpoints, 1 % changed between: memory", at("end", array if quick else GIB), "arrays", "limit", 1.02 * 1.1),
+        Check("  time of a checkpoint, file included", result("checkpoint"), "ms"),
+        Check("  written for one", result("written_mib"), "MiB"),
+        native=None, repeat=3, warm=0, needs=4 * GIB)
     for name in "sort", "median":
         add(f"numpy-{name}", numpy(name, 4 if quick else 64, 20), ratio(f"np.{name}(a) of 64 MiB, 20 times", "all", 1.10), repeat=3)
     add("many", workload("many", size=MIB, copies=2000 if quick else 20000),

@@ -26,6 +26,8 @@ static const struct {
     {"memcpy", workload_memcpy, "calls of 1 to 4096 bytes"},
     {"malloc", workload_malloc, "malloc and free of 16 to 1024 bytes"},
     {"threads", workload_threads, "threads size count: threads that copy arrays of their own"},
+    {"diff", workload_diff, "size scattered huge: cowshim_diff and memcmp of a block and its copy, 1 % changed"},
+    {"ring", workload_ring, "size count scattered huge: checkpoints in memory, what changed written to a file"},
 };
 
 #define MOST_RESULTS 32
