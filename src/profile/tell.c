@@ -8,19 +8,26 @@
 
 #include "profile/trail.h"
 
-void tell_block(enum trail_type type, unsigned flags, const struct trail_block *what, const struct trail_sample *samples)
+/* what: an event of that size, all but its head. */
+static void tell_sampled(enum trail_type type, unsigned flags, const void *what, size_t size, const struct trail_sample *samples,
+                         size_t count)
 {
-    size_t bytes = what->samples * sizeof *samples;
-    struct trail_block *event = trail_add(sizeof *event + bytes);
+    size_t bytes = count * sizeof *samples;
+    struct trail_event *event = trail_add(size + bytes);
     struct trail_event head;
 
     if (event == NULL)
         return;
-    head = event->event;
-    *event = *what;
-    event->event = head;
-    memcpy(event + 1, samples, bytes);
+    head = *event;
+    memcpy(event, what, size);
+    *event = head;
+    memcpy((char *)event + size, samples, bytes);
     trail_finish(event, type, flags);
+}
+
+void tell_block(enum trail_type type, unsigned flags, const struct trail_block *what, const struct trail_sample *samples)
+{
+    tell_sampled(type, flags, what, sizeof *what, samples, what->samples);
 }
 
 void tell_begin(bool apply)
@@ -40,7 +47,7 @@ void tell_begin(bool apply)
     event->version = TRAIL_VERSION;
     event->pid = (uint32_t)syscall(SYS_getpid);
     event->parent = (uint32_t)syscall(SYS_getppid);
-    event->page_size = (uint32_t)(uint32_t)sysconf(_SC_PAGESIZE);
+    event->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
     event->apply = apply;
     event->words = (uint32_t)length;
     memcpy(event + 1, words, (size_t)length);
@@ -49,17 +56,7 @@ void tell_begin(bool apply)
 
 void tell_copy(const struct trail_copy *what, const struct trail_sample *samples)
 {
-    size_t bytes = what->samples * sizeof *samples;
-    struct trail_copy *event = trail_add(sizeof *event + bytes);
-    struct trail_event head;
-
-    if (event == NULL)
-        return;
-    head = event->event;
-    *event = *what;
-    event->event = head;
-    memcpy(event + 1, samples, bytes);
-    trail_finish(event, TRAIL_COPY, 0);
+    tell_sampled(TRAIL_COPY, 0, what, sizeof *what, samples, what->samples);
 }
 
 void tell_end(void)

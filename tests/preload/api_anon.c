@@ -16,19 +16,6 @@ static unsigned char *map(int protection, int flags)
     return mmap(NULL, SIZE, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
-static bool holds(const unsigned char *memory, size_t size, size_t origin, unsigned salt)
-{
-    return first_wrong(memory, size, origin, salt) == SIZE_MAX;
-}
-
-static bool zero(const unsigned char *memory, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (memory[i] != 0)
-            return false;
-    return true;
-}
-
 static int tell_shared(void)
 {
     unsigned char *a = map(PROT_READ | PROT_WRITE, 0);

@@ -30,19 +30,6 @@ static unsigned char *map(unsigned salt)
     return memory;
 }
 
-static bool holds(const unsigned char *memory, size_t size, size_t origin, unsigned salt)
-{
-    return first_wrong(memory, size, origin, salt) == SIZE_MAX;
-}
-
-static bool zero(const unsigned char *memory, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (memory[i] != 0)
-            return false;
-    return true;
-}
-
 static uint64_t shared(const void *memory, size_t size)
 {
     struct cowshim_pages pages;

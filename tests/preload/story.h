@@ -4,6 +4,7 @@
 #ifndef COWSHIM_TESTS_PRELOAD_STORY_H
 #define COWSHIM_TESTS_PRELOAD_STORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -87,6 +88,19 @@ static inline size_t first_wrong(const unsigned char *block, size_t size, size_t
             return i;
     }
     return SIZE_MAX;
+}
+
+static inline bool holds(const unsigned char *memory, size_t size, size_t origin, unsigned salt)
+{
+    return first_wrong(memory, size, origin, salt) == SIZE_MAX;
+}
+
+static inline bool zero(const unsigned char *memory, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (memory[i] != 0)
+            return false;
+    return true;
 }
 
 /* Whether a file is mapped somewhere in the range: in memory from malloc only the shim does that. */
