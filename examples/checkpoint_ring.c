@@ -103,14 +103,14 @@ int main(int argc, char **argv)
         if (ring[step % RING] == NULL)
             fail("cowshim_dup");
     }
-    done("25 steps, the last ten kept");
-
-    printf("written for each step: %.2f %% of the state\n", 100.0 * (double)file.written / STEPS / (double)size);
     copy = malloc(size);
     if (copy == NULL)
         fail("restoring");
     restore(file.stream, (char *)copy);
+    printf("written for each step: %.2f %% of the state\n", 100.0 * (double)file.written / STEPS / (double)size);
     printf("restored byte for byte: %s\n", memcmp(copy, state, size) == 0 ? "yes" : "no");
-    done("restored from the file");
+    free(copy);
+    free(ring[(STEPS + 1) % RING]); /* the oldest */
+    done("25 steps, restored from the file, nine states kept");
     return 0;
 }
