@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/page.h"
+#include "base/thread.h"
 #include "engine/control.h"
 #include "engine/engine.h"
 #include "shim/hook.h"
@@ -39,6 +40,28 @@ static void free_stuck(void)
         next.free(raw);
 }
 
+/* The next allocator works for us. It may make its calloc, realloc or memalign of malloc, by that name, which is ours: musl does so, and
+   many a small library. What it gets then must be its own memory. */
+static THREAD_LOCAL bool asking;
+
+static void *ask_for(size_t size, bool zero)
+{
+    void *raw;
+
+    asking = true;
+    raw = zero ? next.calloc(1, size) : next.malloc(size);
+    asking = false;
+    return raw;
+}
+
+static void *ask_for_other(void *raw, size_t size)
+{
+    asking = true;
+    raw = next.realloc(raw, size);
+    asking = false;
+    return raw;
+}
+
 /* NULL: the request is for the next allocator as it is. */
 static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero)
 {
@@ -48,10 +71,10 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
     void *start;
     int saved = errno;
 
-    if (__builtin_add_overflow(size, slack, &total))
+    if (asking || __builtin_add_overflow(size, slack, &total))
         return NULL;
     free_stuck();
-    raw = zero ? next.calloc(1, total) : next.malloc(total);
+    raw = ask_for(total, zero);
     if (raw == NULL) {
         errno = saved;
         return NULL;
@@ -90,30 +113,52 @@ static bool power_of_two(size_t value)
     return value != 0 && (value & (value - 1)) == 0;
 }
 
+/* Room for any place of the alignment: what the next allocator may ask malloc for. */
+#define BIG_WITH(alignment, size) BIG((size) + (alignment))
+
+static __attribute__((noinline)) void *allocate_aligned(void *(*plainly)(size_t, size_t), size_t alignment, size_t size)
+{
+    void *start = BIG(size) && power_of_two(alignment) ? allocate(size, alignment, false) : NULL;
+    bool nested = asking;
+
+    if (start != NULL)
+        return start;
+    asking = true;
+    start = plainly(alignment, size);
+    asking = nested;
+    return start;
+}
+
+static __attribute__((noinline)) int allocate_aligned_posix(void **out, size_t alignment, size_t size)
+{
+    bool ours = BIG(size) && power_of_two(alignment) && alignment % sizeof(void *) == 0;
+    void *start = ours ? allocate(size, alignment, false) : NULL;
+    bool nested = asking;
+    int error;
+
+    if (start != NULL) {
+        *out = start;
+        return 0;
+    }
+    asking = true;
+    error = next.posix_memalign(out, alignment, size);
+    asking = nested;
+    return error;
+}
+
 HOOK int posix_memalign(void **out, size_t alignment, size_t size)
 {
-    void *start = NULL;
-
-    if (BIG(size) && power_of_two(alignment) && alignment % sizeof(void *) == 0)
-        start = allocate(size, alignment, false);
-    if (start == NULL)
-        return next.posix_memalign(out, alignment, size);
-    *out = start;
-    return 0;
+    return BIG_WITH(alignment, size) ? allocate_aligned_posix(out, alignment, size) : next.posix_memalign(out, alignment, size);
 }
 
 HOOK void *aligned_alloc(size_t alignment, size_t size)
 {
-    void *start = BIG(size) && power_of_two(alignment) ? allocate(size, alignment, false) : NULL;
-
-    return start != NULL ? start : next.aligned_alloc(alignment, size);
+    return BIG_WITH(alignment, size) ? allocate_aligned(next.aligned_alloc, alignment, size) : next.aligned_alloc(alignment, size);
 }
 
 HOOK void *memalign(size_t alignment, size_t size)
 {
-    void *start = BIG(size) && power_of_two(alignment) ? allocate(size, alignment, false) : NULL;
-
-    return start != NULL ? start : next.memalign(alignment, size);
+    return BIG_WITH(alignment, size) ? allocate_aligned(next.memalign, alignment, size) : next.memalign(alignment, size);
 }
 
 HOOK void *valloc(size_t size)
@@ -201,7 +246,7 @@ static void *resize_plain(struct block *block, void *old, const struct engine_bl
     char *start;
 
     if (!__builtin_add_overflow(size, slack, &total))
-        raw = next.realloc(was->raw, total);
+        raw = ask_for_other(was->raw, total);
     else
         errno = ENOMEM;
     if (raw == NULL) {

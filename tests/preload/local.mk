@@ -26,6 +26,11 @@ tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /
 check_PROGRAMS += \
     tests/preload/scene
 
+check_LTLIBRARIES += tests/preload/asking_library.la
+tests_preload_asking_library_la_SOURCES = tests/preload/asking_library.c
+tests_preload_asking_library_la_CFLAGS = $(COWSHIM_WARNINGS) -fno-builtin
+tests_preload_asking_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
 check_LTLIBRARIES += tests/preload/api_library.la
 tests_preload_api_library_la_SOURCES = tests/preload/api_library.c
 tests_preload_api_library_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
