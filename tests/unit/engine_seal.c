@@ -11,7 +11,7 @@
 #include "kernel/pagemap.h"
 #include "kernel/sys.h"
 
-static size_t seal(char *memory, size_t pages, struct page_run *left, int *error)
+static size_t seal_with(const struct write_guard *guard, char *memory, size_t pages, struct page_run *left, int *error)
 {
     struct block *block = block_at(memory);
     uintptr_t walked;
@@ -20,9 +20,14 @@ static size_t seal(char *memory, size_t pages, struct page_run *left, int *error
 
     CHECK(count >= 0);
     lock_take(&block->lock);
-    rest = seal_runs(block, &write_guard_none, left, (size_t)count, error);
+    rest = seal_runs(block, guard, left, (size_t)count, error);
     lock_drop(&block->lock);
     return rest;
+}
+
+static size_t seal(char *memory, size_t pages, struct page_run *left, int *error)
+{
+    return seal_with(&write_guard_none, memory, pages, left, error);
 }
 
 static void seal_all(char *memory, size_t pages)
@@ -242,4 +247,40 @@ TEST(seal, a_block_of_many_short_runs_leaves_the_program_its_mappings)
     }
     for (size_t i = 1; i < runs; i++)
         CHECK_AT(copy[i * step * page_size] == 1, i);
+}
+
+static char *late_page;
+
+/* A writer that came between the scan and the hold. */
+static int hold_after_a_write(uintptr_t start, uintptr_t end)
+{
+    if ((uintptr_t)late_page >= start && (uintptr_t)late_page < end)
+        unit_fill(late_page, page_size, 77);
+    return 0;
+}
+
+static void let_go(uintptr_t start, uintptr_t end)
+{
+    (void)start;
+    (void)end;
+}
+
+TEST(seal, a_hole_that_was_written_after_the_scan_is_sealed_too)
+{
+    static const struct write_guard guard = {"late", true, hold_after_a_write, let_go, let_go};
+    struct page_run runs[64];
+    char *block;
+    int error;
+
+    unit_start("");
+    block = unit_block(64);
+    fill_pages(block, 0, 20);
+    fill_pages(block, 40, 64);
+    late_page = block + 30 * page_size;
+    CHECK_EQ(seal_with(&guard, block, 64, runs, &error), 0);
+    CHECK_EQ(error, 0);
+    CHECK_EQ(extents_of(block), 1);
+    CHECK(unit_holds(late_page, page_size, 77));
+    CHECK(pages_hold(block, 0, 20) && pages_hold(block, 40, 64));
+    CHECK(unit_all(block + 20 * page_size, 10 * page_size, 0) && unit_all(block + 31 * page_size, 9 * page_size, 0));
 }

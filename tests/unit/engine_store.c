@@ -70,7 +70,7 @@ TEST(store, a_large_seal_has_a_file_of_its_own)
     store_finish(small);
     store_finish(large); /* nobody showed it */
     CHECK_EQ(stores_allocated(), 0);
-    CHECK_EQ(store_bytes() < 400 * MIB, true);
+    CHECK(store_bytes() < 400 * MIB);
 }
 
 /* Thousands of small blocks need few descriptors, and none of the files grows without bound. */
@@ -336,7 +336,7 @@ TEST(store, small_seals_go_on_after_the_open_store_was_lost)
 
 TEST(store, a_store_that_cannot_be_had_is_an_error_and_no_leak)
 {
-    struct rlimit files, length, none = {64, 64};
+    struct rlimit length, few = {64, 64};
     struct store *store;
     uint64_t offset;
     unsigned descriptors;
@@ -349,8 +349,7 @@ TEST(store, a_store_that_cannot_be_had_is_an_error_and_no_leak)
     setrlimit(RLIMIT_FSIZE, &length);
     CHECK_EQ(stores_open(), 0);
     CHECK_EQ(descriptor_count(), descriptors);
-    getrlimit(RLIMIT_NOFILE, &files);
-    setrlimit(RLIMIT_NOFILE, &none);
+    setrlimit(RLIMIT_NOFILE, &few);
     for (int i = 0; i < 64; i++)
         if (store_reserve(STOREFILE_SMALL, 32 * MIB, &store, &offset) != 0)
             break;
