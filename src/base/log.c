@@ -2,9 +2,12 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/poison.h"
@@ -23,11 +26,21 @@ bool log_enabled(enum log_level level)
     return level <= threshold;
 }
 
-/* syscall() and not write(): the latter is a cancellation point, which a memcpy must not become. */
-void log_emit(int descriptor, const char *text, unsigned long length)
-{
-    int saved = errno;
+#define BIT(number) (UINT64_C(1) << ((number)-1))
+/* What a closed pipe, or a limit on the size of files, would end the program with: for words of ours. */
+#define SIGNALS_OF_WRITE (BIT(SIGPIPE) | BIT(SIGXFSZ))
 
+static uint64_t pending_signals(void)
+{
+    uint64_t pending = 0;
+
+    syscall(SYS_rt_sigpending, &pending, sizeof pending);
+    return pending & SIGNALS_OF_WRITE;
+}
+
+/* syscall() and not write(): the latter is a cancellation point, which a memcpy must not become. */
+static void emit(int descriptor, const char *text, unsigned long length)
+{
     while (length > 0) {
         long written = syscall(SYS_write, descriptor, text, length);
 
@@ -38,6 +51,23 @@ void log_emit(int descriptor, const char *text, unsigned long length)
         text += written;
         length -= (unsigned long)written;
     }
+}
+
+void log_emit(int descriptor, const char *text, unsigned long length)
+{
+    static const struct timespec at_once;
+    const uint64_t held = SIGNALS_OF_WRITE;
+    uint64_t mask = 0;
+    uint64_t before, new;
+    int saved = errno;
+
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &held, &mask, sizeof mask);
+    before = pending_signals();
+    emit(descriptor, text, length);
+    new = pending_signals() & ~before;
+    if (new != 0)
+        syscall(SYS_rt_sigtimedwait, &new, NULL, &at_once, sizeof new);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
     errno = saved;
 }
 

@@ -24,6 +24,7 @@ tests_preload_early_library_la_SOURCES = tests/preload/early_library.c tests/pre
 tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 check_PROGRAMS += \
+    tests/preload/confine \
     tests/preload/scene
 
 check_LTLIBRARIES += tests/preload/asking_library.la
@@ -36,7 +37,6 @@ tests_preload_api_library_la_SOURCES = tests/preload/api_library.c
 tests_preload_api_library_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
-dist_check_SCRIPTS += tests/preload/run.sh
 dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/run.sh
 EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h
 TESTS += tests/preload/faults.sh tests/preload/run.sh

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The main story: everything that a program does with large arrays, each byte compared with a shadow that the shim cannot see
    (static memory, changed by loops). It says nothing of what is shared: it must hold in any environment, natively too.
-   "small", "large", "descriptors", "exit", "registered" and "anon" (with COWSHIM_SCOPE=anon) pick parts of it.
+   "small", "large", "descriptors", "exit", "crowded", "registered" and "anon" (with COWSHIM_SCOPE=anon)
+   pick parts of it.
    Exit 0: all is right, and nothing is left behind; 3: all is right, but views are left, which may be where the kernel refuses every
    mapping. */
 #include <dirent.h>
@@ -32,6 +33,7 @@ static unsigned char shadows[ARRAYS][LARGE] __attribute__((aligned(4096)));
 static struct array arrays[ARRAYS];
 static const char *step = "the start";
 static int in_child, open_at_start;
+static int status_without_memory = 1;
 
 /* printf would allocate, and its buffer would be flushed twice. */
 static void end_with(int status, const char *what, int which, size_t at)
@@ -79,7 +81,7 @@ static void make(int which, size_t size, int zeroed)
     errno = SENTINEL;
     array->memory = zeroed ? calloc(1, size) : malloc(size);
     if (array->memory == NULL)
-        fail("no memory", which, size);
+        end_with(status_without_memory, "no memory", which, size);
     expect_errno();
     array->shadow = shadows[which];
     array->size = size;
@@ -148,7 +150,7 @@ static void resize(int which, size_t size)
     errno = SENTINEL;
     array->memory = realloc(array->memory, size);
     if (array->memory == NULL)
-        fail("no memory for realloc", which, size);
+        end_with(status_without_memory, "no memory for realloc", which, size);
     expect_errno();
     for (size_t i = old; i < size; i++)
         array->shadow[i] = array->memory[i];
@@ -441,6 +443,53 @@ static void leaks(void)
         fail("descriptors are left", 0, (size_t)open);
 }
 
+/* The program has all the mappings that it may have, but these few. */
+static void leave_mappings(size_t left)
+{
+    static unsigned char *crowd;
+    static size_t most, split;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+
+    if (crowd == NULL) {
+        if (file == NULL || fscanf(file, "%zu", &most) != 1)
+            exit(77);
+        crowd = mmap(NULL, most * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    }
+    if (file != NULL)
+        fclose(file);
+    /* Each page that differs from its neighbours makes two mappings more; until there is no room for them. */
+    while (mprotect(crowd + split * PAGE, PAGE, PROT_READ) == 0)
+        split += 2;
+    for (size_t i = 0; i < left / 2 && split > 0; i++) {
+        split -= 2;
+        mprotect(crowd + split * PAGE, PAGE, PROT_NONE);
+    }
+}
+
+static void small(void);
+static void leaks(void);
+
+/* With hardly a mapping left; afterwards there is room again, and what got stuck is given back. With still fewer the program
+   itself is refused memory some time: then this is the end, but until there no byte may be wrong. */
+static void crowded(void)
+{
+    for (size_t left = 60; left >= 40; left -= 4) {
+        leave_mappings(left);
+        small();
+    }
+    leave_mappings(1000);
+    for (int i = 0; i < 64; i++) {
+        make(0, SMALL, 0);
+        end(0);
+    }
+    leaks();
+    status_without_memory = 0;
+    for (size_t left = 36; left >= 4; left -= 4) {
+        leave_mappings(left);
+        small();
+    }
+}
+
 static void small(void)
 {
     copies();
@@ -477,6 +526,8 @@ int main(int argc, char **argv)
         anonymous();
     if (strcmp(part, "exit") == 0)
         unfreed();
+    if (strcmp(part, "crowded") == 0)
+        crowded();
     /* What could not be given back at once is given back by and by. */
     step = "afterwards";
     make(0, SMALL, 0);
