@@ -3,6 +3,7 @@
 #ifndef COWSHIM_SHIM_HOOK_H
 #define COWSHIM_SHIM_HOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ extern struct hot hot __attribute__((visibility("hidden")));
 
 /* alloc.c: a block of any size, for free(); NULL when there is no memory, or when it could not be written down. */
 void *shim_allocate(size_t size);
+/* memory.c: a memory call by number, made as by its name; false: it is another call. */
+bool memory_syscall(long number, const long *arguments, long *result);
+
 /* process.c: registers the fork handlers. */
 void process_start(void);
 

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "engine/engine.h"
 #include "kernel/write_guard.h"
 #include "shim/hook.h"
@@ -123,6 +124,9 @@ HOOK long syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(arguments, long);
     va_end(arguments);
+    /* Our own system calls come this way, too. */
+    if (STARTED && !thread_self.inside && memory_syscall(number, a, &result))
+        return result;
     if (!UNLIKELY(STARTED && forks(number, a[0], a[1])))
         return next.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     engine_fork_prepare();
