@@ -61,7 +61,7 @@ bool engine_add(void *start, size_t size, void *raw)
     struct entry entry;
     bool added;
 
-    observe_look();
+    observe_look(OBSERVED_BLOCK, size);
     if (!entry_begin(&entry))
         return false;
     engine_wake(); /* inside: it takes locks, which a fork must not find held */

@@ -210,7 +210,8 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
     enum reason why;
     size_t done = 0;
 
-    observe_look();
+    if (!observe_look(OBSERVED_COPY, size))
+        return false;
     if (!entry_begin_quiet(&entry)) {
         reason_add(REASON_nested, size);
         return false;

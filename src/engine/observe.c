@@ -27,10 +27,9 @@ static const struct observer *listener(void)
     return current != NULL && descriptor_in_own_process() ? current : NULL;
 }
 
-void observe_look(void)
+bool observe_look(enum observed_event event, size_t size)
 {
-    if (current != NULL)
-        current->look(false);
+    return current == NULL || current->look(event, size);
 }
 
 void observe_added(uintptr_t start, size_t size)
@@ -84,9 +83,7 @@ void engine_note_copy(const void *to, const void *from, size_t size)
 {
     struct entry entry;
 
-    if (current != NULL)
-        current->look(true);
-    if (!entry_begin(&entry))
+    if (!observe_look(OBSERVED_SMALL, size) || !entry_begin(&entry))
         return;
     if (listener() != NULL)
         current->copy_too_small((uintptr_t)to, (uintptr_t)from, size);

@@ -22,13 +22,15 @@ struct observed_verdict {
     bool target_touched, target_huge, huge_store; /* what the policy is asked with; see struct facts */
 };
 
+enum observed_event { OBSERVED_BLOCK, OBSERVED_COPY, OBSERVED_SMALL };
+
 struct observer {
     unsigned version;
     bool substitute;      /* false: every copy is judged by all checks but the policy, and then made plainly */
     size_t smallest_copy; /* copies below COWSHIM_MIN_SIZE are told of from this size on */
-    /* Outside of the gate and of all locks: the calling thread is about to add a block or to copy; where is it?
-       too_small: a copy of which only copy_too_small() will tell. */
-    void (*look)(bool too_small);
+    /* Outside of the gate and of all locks: the calling thread is about to add a block, to copy, or to copy what is below
+       COWSHIM_MIN_SIZE; where is it? False: this copy does not matter, and is not told of. */
+    bool (*look)(enum observed_event event, size_t size);
     void (*block_added)(uintptr_t start, size_t size);
     void (*block_leaves)(uintptr_t start, size_t size); /* its memory is still there */
     void (*block_returns)(uintptr_t was, uintptr_t start, size_t size); /* after block_leaves, by the same thread */
@@ -46,7 +48,7 @@ typedef const struct observer *observer_offer(uint64_t (*store_bytes)(void));
 bool observe_start(const struct observer *observer);
 bool observe_substitutes(void);
 
-void observe_look(void);
+bool observe_look(enum observed_event event, size_t size);
 void observe_added(uintptr_t start, size_t size);
 void observe_leaves(uintptr_t start, size_t size);
 void observe_returns(uintptr_t was, uintptr_t start, size_t size);

@@ -16,6 +16,7 @@
 struct watched {
     struct tree_node node; /* key: start */
     size_t size;
+    bool told; /* the trail knows of it */
     bool copied_into;
     uint32_t count, room;
     struct trail_sample *samples; /* by page */

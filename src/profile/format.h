@@ -72,7 +72,8 @@ struct trail_sample {
 
 struct trail_block {
     struct trail_event event;
-    uint64_t start, size, was;
+    uint64_t start, size;
+    uint64_t was; /* TRAIL_RETURNS: where it was; TRAIL_ADDED: how many others were added that the trail does not tell of */
     uint32_t stack;
     uint32_t probes, filled; /* of a block that no copy went into, at its end: single pages asked for, and there */
     uint32_t samples;

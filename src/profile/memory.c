@@ -8,12 +8,13 @@
 
 #include "profile/clock.h"
 
-#define LARGE ((size_t)4 << 20)
-#define INTERVAL UINT64_C(200000)         /* ns */
+#define LARGE ((size_t)32 << 20)
+#define SHARE 128 /* measuring may take one part in this many of the time */
 #define INTERVAL_STORES UINT64_C(2000000) /* asking each store takes longer */
+#define MANY_PROBES ((size_t)4 << 20)
 
 static uint64_t (*stores_of_shim)(void);
-static uint64_t measured_at, stores_at;
+static uint64_t next_measure, stores_at; /* times */
 static uint64_t anon_now, stores_now;
 static bool fresh;
 static size_t page_bytes = 4096;
@@ -54,9 +55,8 @@ void memory_measure(size_t block)
     uint64_t all, resident, shared;
     char text[128];
 
-    if (block < LARGE && now - measured_at < INTERVAL)
+    if (block < LARGE && now < next_measure)
         return;
-    measured_at = now;
     if (read_file("/proc/self/statm", text, sizeof text) <= 0)
         return;
     read_number(read_number(read_number(text, &all), &resident), &shared);
@@ -66,6 +66,7 @@ void memory_measure(size_t block)
         stores_now = stores_of_shim();
     }
     fresh = true;
+    next_measure = clock_now() + (clock_now() - now) * SHARE;
 }
 
 void memory_figures(uint64_t *anon, uint64_t *stores)
@@ -78,7 +79,7 @@ void memory_figures(uint64_t *anon, uint64_t *stores)
 void memory_probe(uintptr_t start, size_t size, uint32_t *probes, uint32_t *filled)
 {
     size_t pages = size / page_bytes;
-    unsigned count = size < LARGE ? 2 : 8;
+    unsigned count = size < MANY_PROBES ? 2 : 8;
 
     *probes = *filled = 0;
     for (unsigned i = 0; i < count; i++) {

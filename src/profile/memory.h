@@ -8,7 +8,7 @@
 
 /* store_bytes: NULL where nothing is substituted. */
 void memory_init(uint64_t (*store_bytes)(void));
-/* Measures now, unless that was done a moment ago; large: the memory of a block of this size is about to come or go. */
+/* The memory of a block of this size comes or goes: measures, unless the block is small and that was done a moment ago. */
 void memory_measure(size_t block);
 /* What was last measured, once; then zero until the next measurement. */
 void memory_figures(uint64_t *anon, uint64_t *stores);

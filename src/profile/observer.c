@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "engine/counters.h"
 #include "engine/observe.h"
+#include "profile/again.h"
 #include "profile/block.h"
 #include "profile/clock.h"
 #include "profile/format.h"
@@ -17,25 +18,26 @@
 #include "profile/sample.h"
 #include "profile/stack.h"
 #include "profile/tell.h"
+#include "profile/thrift.h"
 #include "profile/trail.h"
+#include "profile/unseen.h"
 
-/* Looking again at what changed may take one part in this many of the time, and all of it this long at the end. */
-#define AGAIN_SHARE 64
-#define AGAIN_PAUSE UINT64_C(10000000)
-#define AGAIN_AT_END UINT64_C(300000000)
+/* Copies and blocks from here on are always seen: they cost so much themselves. */
+#define ALWAYS_SEEN ((size_t)8 << 20)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct observer observer;
 static size_t page_bytes;
-static uint64_t started_at;
-static uint64_t again_spent, again_round; /* time; when the last round over all blocks began */
-static uintptr_t again_next;              /* where it goes on */
+static struct purse for_large = {.share = 50, .gift = 15000000};
+static struct purse for_small = {.share = 100, .gift = 3000000};
+static uint64_t untold;                   /* blocks that the trail does not know of, since the last one it does */
 
 static THREAD_LOCAL struct watched *in_limbo; /* what left last: it may return */
-static THREAD_LOCAL uintptr_t in_limbo_start;
-static THREAD_LOCAL bool small_unseen; /* the small copy that comes next was not looked at */
-static _Atomic uint32_t unseen_copies;  /* those that the next one that is seen stands for */
-static _Atomic uint64_t unseen_bytes;
+static THREAD_LOCAL uint64_t looked_at; /* when the thread last looked */
+static THREAD_LOCAL bool saw;           /* and whether it took the time to */
+
+static struct unseen unseen_large = {.last.reason = REASON_none};
+static struct unseen unseen_small = {.last.reason = TRAIL_TOO_SMALL};
 
 struct section {
     int saved_errno;
@@ -50,15 +52,40 @@ static void section_end(struct section section)
     errno = section.saved_errno;
 }
 
-static void look(bool too_small)
+static bool wants(enum observed_event event, size_t size)
+{
+    if (event == OBSERVED_SMALL)
+        return purse_affords(&for_small);
+    return observer.substitute || size >= ALWAYS_SEEN || purse_affords(&for_large);
+}
+
+static bool look(enum observed_event event, size_t size)
 {
     int saved = errno;
 
-    if (too_small)
-        small_unseen = !stack_affords_small();
-    else
+    looked_at = clock_now();
+    saw = wants(event, size);
+    if (saw)
         stack_look();
+    else
+        stack_forget();
     errno = saved;
+    if (saw || event == OBSERVED_BLOCK || (event == OBSERVED_COPY && observer.substitute))
+        return true;
+    unseen_count(event == OBSERVED_SMALL ? &unseen_small : &unseen_large, size);
+    return false;
+}
+
+/* The trail learns of a block when it is added, or where that went unseen when a copy has to do with it. */
+static void tell_added(struct watched *block, unsigned flags, uint32_t stack)
+{
+    struct trail_block what = {.start = block->node.key, .size = block->size, .was = untold, .stack = stack};
+
+    if (block->told)
+        return;
+    block->told = true;
+    untold = 0;
+    tell_block(TRAIL_ADDED, flags, &what, NULL);
 }
 
 /* In a forked child, also what it inherited. */
@@ -69,10 +96,9 @@ static void open_trail(void)
     memory_measure(SIZE_MAX);
     tell_begin(observer.substitute);
     for (struct watched *block = watched_from(0); block != NULL; block = watched_after(block)) {
-        struct trail_block what = {.start = block->node.key, .size = block->size};
-
         block->count = 0;
-        tell_block(TRAIL_ADDED, TRAIL_INHERITED, &what, NULL);
+        block->told = false;
+        tell_added(block, TRAIL_INHERITED, 0);
     }
 }
 
@@ -86,93 +112,51 @@ static struct section section_begin(void)
     return section;
 }
 
-/* Tells what changed in the pages [first, end) of a block. */
-static void look_again(struct watched *block, uint32_t first, uint32_t end)
+static void block_added(uintptr_t start, size_t size)
+{
+    struct section section = section_begin();
+    struct watched *block;
+
+    memory_measure(size);
+    again_spend_time();
+    block = watched_add(start, size);
+    if (block != NULL && saw)
+        tell_added(block, 0, stack_number());
+    untold += !saw;
+    section_end(section);
+    if (saw)
+        purse_pay(&for_large, looked_at);
+}
+
+static void tell_leaving(struct watched *block)
 {
     static struct trail_sample changed[SAMPLES_MOST];
     struct trail_block what = {.start = block->node.key, .size = block->size};
 
-    if (block->count == 0)
-        return;
-    what.samples = sample_again(block, first, end, changed);
-    tell_block(TRAIL_CHANGED, 0, &what, changed);
-}
-
-/* The next one with samples, from where we stopped. */
-static struct watched *next_to_look_at(void)
-{
-    struct watched *block = watched_from(again_next);
-
-    while (block != NULL && block->count == 0)
-        block = watched_after(block);
-    return block;
-}
-
-/* Goes round all blocks, as far as there is time for it. */
-static void look_around(uint64_t deadline)
-{
-    uint64_t now = clock_now();
-    struct watched *block;
-
-    if (again_next == 0 && now - again_round < AGAIN_PAUSE)
-        return;
-    if (again_next == 0)
-        again_round = now;
-    while (now < deadline) {
-        uint64_t before = now;
-
-        block = next_to_look_at();
-        again_next = 0;
-        if (block == NULL)
-            return;
-        look_again(block, 0, UINT32_MAX);
-        again_next = block->node.key + 1;
-        now = clock_now();
-        again_spent += now - before;
-    }
-}
-
-static void spend_time(void)
-{
-    uint64_t now = clock_now();
-    uint64_t allowed = (now - started_at) / AGAIN_SHARE;
-
-    if (allowed > again_spent)
-        look_around(now + (allowed - again_spent));
-}
-
-static void block_added(uintptr_t start, size_t size)
-{
-    struct section section = section_begin();
-    struct trail_block what = {.start = start, .size = size};
-
-    memory_measure(size);
-    spend_time();
-    what.stack = stack_number();
-    watched_add(start, size);
-    tell_block(TRAIL_ADDED, 0, &what, NULL);
-    section_end(section);
+    if (!block->copied_into && wants(OBSERVED_BLOCK, block->size))
+        memory_probe(what.start, what.size, &what.probes, &what.filled);
+    what.samples = sample_again(block, 0, UINT32_MAX, changed);
+    tell_block(TRAIL_LEAVES, 0, &what, changed);
 }
 
 static void block_leaves(uintptr_t start, size_t size)
 {
-    static struct trail_sample changed[SAMPLES_MOST];
+    uint64_t since = clock_now();
     struct section section = section_begin();
     struct watched *block = watched_at(start);
-    struct trail_block what = {.start = start, .size = size};
+    bool told = block != NULL && block->told;
 
     memory_measure(size);
+    if (told)
+        tell_leaving(block);
     if (block != NULL) {
-        if (!block->copied_into)
-            memory_probe(start, size, &what.probes, &what.filled);
-        what.samples = sample_again(block, 0, UINT32_MAX, changed);
         watched_remove(block);
-        tell_block(TRAIL_LEAVES, 0, &what, changed);
         watched_free(in_limbo);
         in_limbo = block;
-        in_limbo_start = start;
     }
     section_end(section);
+    if (told)
+        purse_pay(&for_large, since);
 }
 
 static void block_returns(uintptr_t was, uintptr_t start, size_t size)
@@ -181,10 +165,11 @@ static void block_returns(uintptr_t was, uintptr_t start, size_t size)
     struct trail_block what = {.start = start, .size = size, .was = was};
 
     memory_measure(size);
-    if (in_limbo != NULL && in_limbo_start == was) {
+    if (in_limbo != NULL && in_limbo->node.key == was) {
         watched_restore(in_limbo, start, size);
+        if (in_limbo->told)
+            tell_block(TRAIL_RETURNS, 0, &what, NULL);
         in_limbo = NULL;
-        tell_block(TRAIL_RETURNS, 0, &what, NULL);
     }
     section_end(section);
 }
@@ -201,9 +186,9 @@ static void copy_begins(uintptr_t to, uintptr_t from, size_t size)
     struct watched *target = watched_around(to, size);
 
     memory_measure(size);
-    spend_time();
+    again_spend_time();
     if (target != NULL)
-        look_again(target, page_of(target, to), page_of(target, to + size - 1) + 1);
+        again_look(target, page_of(target, to), page_of(target, to + size - 1) + 1);
     section_end(section);
 }
 
@@ -235,6 +220,14 @@ static uint32_t watch(struct watched *target, uintptr_t to, uintptr_t from, size
     return count;
 }
 
+static void tell_blocks(struct watched *target, struct watched *source)
+{
+    if (target != NULL)
+        tell_added(target, 0, 0);
+    if (source != NULL)
+        tell_added(source, 0, 0);
+}
+
 static void copy_judged(uintptr_t to, uintptr_t from, size_t size, const struct observed_verdict *verdict)
 {
     static struct trail_sample samples[SAMPLES_OF_COPY];
@@ -254,42 +247,24 @@ static void copy_judged(uintptr_t to, uintptr_t from, size_t size, const struct 
         .tracked = target != NULL,
     };
 
+    tell_blocks(target, watched_around(from, size));
     if (target != NULL && verdict->reason != REASON_overlapping)
         what.samples = watch(target, to, from, size, samples);
+    unseen_stand_for(&unseen_large, &what);
     tell_copy(&what, samples);
     section_end(section);
+    purse_pay(&for_large, looked_at);
 }
 
 static void copy_too_small(uintptr_t to, uintptr_t from, size_t size)
 {
-    struct section section;
-    struct trail_copy what = {.to = to, .from = from, .size = size, .reason = TRAIL_TOO_SMALL};
+    struct section section = section_begin();
+    struct trail_copy what = {.to = to, .from = from, .size = size, .stack = stack_number(), .reason = TRAIL_TOO_SMALL};
 
-    if (small_unseen) {
-        atomic_fetch_add_explicit(&unseen_copies, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&unseen_bytes, size, memory_order_relaxed);
-        return;
-    }
-    section = section_begin();
-    what.stack = stack_number();
-    what.also = atomic_exchange_explicit(&unseen_copies, 0, memory_order_relaxed);
-    what.also_bytes = atomic_exchange_explicit(&unseen_bytes, 0, memory_order_relaxed);
+    unseen_stand_for(&unseen_small, &what);
     tell_copy(&what, NULL);
     section_end(section);
-}
-
-/* Small copies that no other stands for: nobody knows where they were made. */
-static void tell_unseen(void)
-{
-    uint32_t copies = atomic_exchange_explicit(&unseen_copies, 0, memory_order_relaxed);
-    uint64_t bytes = atomic_exchange_explicit(&unseen_bytes, 0, memory_order_relaxed);
-    struct trail_copy what = {.size = copies == 0 ? 0 : bytes / copies, .reason = TRAIL_TOO_SMALL};
-
-    if (copies == 0)
-        return;
-    what.also = copies - 1;
-    what.also_bytes = bytes - what.size;
-    tell_copy(&what, NULL);
+    purse_pay(&for_small, looked_at);
 }
 
 static void forked(void)
@@ -299,22 +274,10 @@ static void forked(void)
     pthread_mutex_init(&lock, NULL); /* an unannounced fork may have found it taken */
     trail_after_fork();
     stack_after_fork();
-    started_at = clock_now();
-    again_spent = again_round = again_next = 0;
+    thrift_start();
+    for_large.spent = for_small.spent = 0;
+    again_after_fork();
     errno = saved;
-}
-
-/* What lives to the end, as if it left now. */
-static void probe_all(void)
-{
-    for (struct watched *block = watched_from(0); block != NULL; block = watched_after(block)) {
-        struct trail_block what = {.start = block->node.key, .size = block->size};
-
-        if (block->copied_into)
-            continue;
-        memory_probe(block->node.key, block->size, &what.probes, &what.filled);
-        tell_block(TRAIL_CHANGED, 0, &what, NULL);
-    }
 }
 
 static void ends(void)
@@ -325,10 +288,9 @@ static void ends(void)
         return;
     section = section_begin();
     memory_measure(SIZE_MAX);
-    again_next = again_round = 0;
-    look_around(clock_now() + AGAIN_AT_END);
-    probe_all();
-    tell_unseen();
+    again_at_end();
+    unseen_tell(&unseen_large);
+    unseen_tell(&unseen_small);
     tell_end();
     section_end(section);
 }
@@ -360,7 +322,7 @@ const struct observer *cowshim_observer_1(uint64_t (*store_bytes)(void))
     else if (strncmp(setting, PROFILE_OBSERVE, strlen(PROFILE_OBSERVE)) != 0)
         return NULL;
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    started_at = clock_now();
+    thrift_start();
     trail_init(strchr(setting, ':') + 1);
     memory_init(observer.substitute ? store_bytes : NULL);
     sample_init();

@@ -4,10 +4,10 @@
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/thread.h"
-#include "profile/clock.h"
 #include "profile/heap.h"
 #include "profile/maps.h"
 #include "profile/python.h"
@@ -17,9 +17,6 @@
 #define FRAMES_BELOW_PYTHON 16 /* what lies under the interpreter's own loop is told by the interpreter */
 #define TEXT 6000
 #define NUMBERS (1u << 16)
-
-#define SMALL_ALWAYS 200
-#define SMALL_SHARE 64 /* looking at small copies may take one part in this many of the time */
 
 static THREAD_LOCAL struct {
     uintptr_t looking; /* the frame that is at it, or 0 */
@@ -37,12 +34,8 @@ static struct {
 static uint32_t last_number;
 static _Atomic bool libraries_changed;
 
-static uint64_t started_at;
-static _Atomic uint64_t small_looks, small_time;
-
 void stack_init(void)
 {
-    started_at = clock_now();
     python_find();
 }
 
@@ -66,7 +59,7 @@ static uint64_t hash_text(uint64_t hash, const char *text, size_t length)
     uint64_t word;
 
     for (; length >= sizeof word; text += sizeof word, length -= sizeof word) {
-        memcpy(&word, text, sizeof word);
+        __builtin_memcpy(&word, text, sizeof word);
         hash = mix(hash, word);
     }
     word = length;
@@ -101,6 +94,12 @@ void stack_look(void)
     here.hash = hash_text(hash, here.text, here.text_length);
     here.seen = true;
     here.looking = 0;
+}
+
+void stack_forget(void)
+{
+    if (here.looking == 0)
+        here.seen = false;
 }
 
 static void describe(uint32_t number)
@@ -139,16 +138,4 @@ uint32_t stack_number(void)
         describe(last_number);
     }
     return numbers[at].number;
-}
-
-bool stack_affords_small(void)
-{
-    uint64_t now = clock_now();
-
-    if (atomic_fetch_add_explicit(&small_looks, 1, memory_order_relaxed) >= SMALL_ALWAYS &&
-        atomic_load_explicit(&small_time, memory_order_relaxed) * SMALL_SHARE > now - started_at)
-        return false;
-    stack_look();
-    atomic_fetch_add_explicit(&small_time, clock_now() - now + 500, memory_order_relaxed);
-    return true;
 }

@@ -121,7 +121,8 @@ static bool add_all(struct findings *findings)
             done = add_copy(findings, i);
         else if (step->event->type == TRAIL_LEAVES || step->event->type == TRAIL_CHANGED)
             done = add_filled(findings, step);
-        findings->blocks += step->event->type == TRAIL_ADDED;
+        if (step->event->type == TRAIL_ADDED)
+            findings->blocks += 1 + ((const struct trail_block *)(const void *)step->event)->was;
     }
     if (findings->site_count > 0)
         qsort(findings->sites, findings->site_count, sizeof *findings->sites, compare);

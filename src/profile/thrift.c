@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "profile/thrift.h"
+
+#include <stdatomic.h>
+
+#include "profile/clock.h"
+
+static uint64_t started_at;
+
+void thrift_start(void)
+{
+    started_at = clock_now();
+}
+
+uint64_t purse_left(struct purse *purse)
+{
+    uint64_t filled = purse->gift + (clock_now() - started_at) / purse->share;
+    uint64_t spent = atomic_load_explicit(&purse->spent, memory_order_relaxed);
+
+    return filled > spent ? filled - spent : 0;
+}
+
+bool purse_affords(struct purse *purse)
+{
+    return purse_left(purse) > 0;
+}
+
+void purse_pay(struct purse *purse, uint64_t since)
+{
+    atomic_fetch_add_explicit(&purse->spent, clock_now() - since, memory_order_relaxed);
+}
