@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The guard without userfaultfd: the run becomes read-only, and a writer's SIGSEGV ends in our handler, which waits until the run
    is mapped over and lets the instruction run again. Every other SIGSEGV goes to the program's own handler.
-   The handler is installed by a seal and taken out by the first event of ours a second after the last one: a fault that was
+   The handler is installed by a seal and taken out by the first event of ours two seconds after the last one: a fault that was
    taken before the run was replaced can be delivered after it, and must find us. Until then the shim's sigaction() shows the
    program its own handler. A thread that blocks SIGSEGV would be killed by the kernel: if there is one, we decline. */
 #include <errno.h>
@@ -28,6 +28,8 @@
 #include "base/poison.h"
 
 #define HELD 64
+#define REST_AFTER 2              /* s */
+#define CLONES_PASS 20000000      /* ns */
 
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
 static _Atomic uintptr_t held_start[HELD], held_end[HELD]; /* end 0: free slot */
@@ -149,6 +151,16 @@ static void on_fault(int number, siginfo_t *info, void *context)
         pass_on(number, info, context);
 }
 
+/* Linux copies the handlers of a process before its memory (copy_process() in kernel/fork.c): a child whose making lies around both
+   the installing and a hold has the protected pages without the handler. Announced forks wait for us; the others are given time. */
+static void let_clones_pass(void)
+{
+    struct timespec time = {0, CLONES_PASS};
+
+    while (SYS_MUST(SYS_nanosleep, &time, &time) == -EINTR)
+        continue;
+}
+
 static int install(void)
 {
     struct sigaction action = empty_action();
@@ -164,6 +176,7 @@ static int install(void)
     if (next.sigaction(SIGSEGV, &action, &program_action) != 0)
         return -EPERM;
     installed = true;
+    let_clones_pass();
     return 0;
 }
 
@@ -174,7 +187,7 @@ void write_guard_rest(void)
     if (!atomic_load_explicit(&installed, memory_order_relaxed) || !descriptor_in_own_process())
         return;
     lock_take(&lock);
-    if (installed && holding == 0 && seconds_now() > last_let_go + 1 && next.sigaction(SIGSEGV, NULL, &now) == 0) {
+    if (installed && holding == 0 && seconds_now() > last_let_go + REST_AFTER && next.sigaction(SIGSEGV, NULL, &now) == 0) {
         if (now.sa_sigaction == on_fault)
             next.sigaction(SIGSEGV, &program_action, NULL);
         installed = false;

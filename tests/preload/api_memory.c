@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cowshim.h"
+#include "instruction.h"
 #include "story.h"
 
 #define PAGE ((size_t)4096)
@@ -165,16 +166,29 @@ static int tell_unmapped(void)
     return KEPT;
 }
 
+static void map_at(unsigned char *place)
+{
+    if (INSTRUCTION(SYS_mmap, (long)place, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != (long)place)
+        puts("# no mapping");
+}
+
+#define BY_INSTRUCTION \
+    if (!HAVE_INSTRUCTION) { \
+        puts("# no system call instruction written for this machine"); \
+        return SKIPPED; \
+    }
+
 static int tell_unmapped_raw(void)
 {
+    BY_INSTRUCTION
     PAIR(a, b);
     int fd = memfd_create("story", 0);
 
-    syscall(SYS_munmap, b, SIZE);
+    INSTRUCTION(SYS_munmap, (long)b, SIZE);
     CHECK(cowshim_copy(b, a, SIZE, COWSHIM_REQUIRE) == -1 && errno == ESTALE, "a copy to memory that is gone: %s", strerror(errno));
     CHECK(ftruncate(fd, (off_t)SIZE) == 0, "%s", strerror(errno));
     /* A mapping that others may see takes the place. */
-    CHECK((unsigned char *)syscall(SYS_mmap, b, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == b, "no mapping");
+    CHECK((unsigned char *)INSTRUCTION(SYS_mmap, (long)b, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == b, "no mapping");
     paint(b, SIZE, 8);
     memcpy(b, a, SIZE); /* plainly */
     CHECK(shared(b, SIZE) == SIZE && holds(b, SIZE, 0, 5), "a shared mapping was replaced, or has wrong bytes");
@@ -190,11 +204,11 @@ static int tell_unmapped_raw(void)
 
 static int tell_registered_again(void)
 {
+    BY_INSTRUCTION
     PAIR(a, b);
 
-    syscall(SYS_munmap, b, SIZE);
-    CHECK((unsigned char *)syscall(SYS_mmap, b, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == b,
-          "no mapping");
+    INSTRUCTION(SYS_munmap, (long)b, SIZE);
+    map_at(b);
     CHECK(cowshim_register(b, SIZE, 0) == 0, "memory that is new at an old place: %s", strerror(errno));
     CHECK(zero(b, SIZE), "registering changed it");
     CHECK(cowshim_copy(b, a, SIZE, COWSHIM_REQUIRE) == (ssize_t)SIZE && holds(b, SIZE, 0, 5), "%s", strerror(errno));
@@ -205,12 +219,12 @@ static int tell_registered_again(void)
 /* The view lives on elsewhere, hidden from us: its store must never be punched, whatever happens at the old place. */
 static int tell_moved_raw(void)
 {
+    BY_INSTRUCTION
     PAIR(a, b);
-    unsigned char *moved = (unsigned char *)syscall(SYS_mremap, b, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
-                                                    mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    unsigned char *moved = (unsigned char *)INSTRUCTION(SYS_mremap, (long)b, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+                                                        (long)mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
-    CHECK((unsigned char *)syscall(SYS_mmap, b, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == b,
-          "no mapping");
+    map_at(b);
     paint(b, SIZE, 6); /* private pages where the view was believed to be */
     paint(a, SIZE, 7); /* and in front of the other view */
     for (int i = 0; i < 64; i++) { /* reclaim looks at the end of operations */

@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "instruction.h"
 
 #define SMALL ((size_t)8 << 20)
 #define LARGE ((size_t)64 << 20)
@@ -18,26 +19,10 @@
 static _Atomic int stop;
 static unsigned char *volatile copied; /* by the other thread, all the time */
 
-#ifdef __x86_64__
 static pid_t clone_by_instruction(void)
 {
-    register long child __asm__("r10") = 0;
-    register long tls __asm__("r8") = 0;
-    long result;
-
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"((long)SYS_clone), "D"((long)SIGCHLD), "S"(0L), "d"(0L), "r"(child), "r"(tls)
-                     : "rcx", "r11", "memory");
-    return (pid_t)result;
+    return (pid_t)INSTRUCTION(SYS_clone, SIGCHLD);
 }
-#else
-static pid_t clone_by_instruction(void)
-{
-    puts("no clone instruction written for this machine");
-    exit(77);
-}
-#endif
 
 static void touch(volatile unsigned char *block, size_t size, unsigned char value)
 {
@@ -145,7 +130,13 @@ static int child_can_fork(void)
 
 int main(void)
 {
-    int failed = child_keeps_its_bytes();
+    int failed;
+
+    if (!HAVE_INSTRUCTION) {
+        puts("no system call instruction written for this machine");
+        return 77;
+    }
+    failed = child_keeps_its_bytes();
 
     return child_can_fork() | failed;
 }
