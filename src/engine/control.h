@@ -40,12 +40,21 @@ int engine_hint(void *start, size_t size, enum engine_hint hint);
 /* Bytes of the range that have a page of their own; that show a store or a file. The rest are holes. */
 int engine_residency(const void *start, size_t size, uint64_t *own, uint64_t *shown);
 
+/* What has still to be read to know whether every page of a range differs. */
+enum engine_look {
+    LOOK_BOTH, /* both */
+    LOOK_NONE, /* nothing: every page of it differs */
+    LOOK_A,    /* only inside of engine_compare: this one; what the other shows was read from its store */
+    LOOK_B,
+};
 struct engine_range {
     size_t offset, size;
+    enum engine_look look;
 };
-/* Which parts of two ranges may differ: fills ranges, rising and apart, and returns how far that reaches, at least one page and at
-   most size. All that is not in them is the same in both, if nobody writes. Reads nothing of either. */
-size_t engine_compare(const void *a, const void *b, size_t size, struct engine_range *ranges, size_t max, size_t *count);
+/* Which parts of two ranges may differ: fills ranges, rising, and returns how far that reaches, at least one page and at most size.
+   All that is not in them is the same in both, if nobody writes. Without `read` nothing of either is read; with it, what is cheaper
+   read by us than by the caller: single pages, whose counterpart would cost a page fault. */
+size_t engine_compare(const void *a, const void *b, size_t size, bool read, struct engine_range *ranges, size_t max, size_t *count);
 
 struct engine_figures {
     uint64_t blocks, registered, views, stores, store_bytes;

@@ -93,6 +93,13 @@ int storefile_write(int fd, uintptr_t from, size_t size, uint64_t offset)
     return 0;
 }
 
+int storefile_read(int fd, void *to, size_t size, uint64_t offset)
+{
+    long got = SYS(SYS_pread64, fd, to, size, offset); /* short only at the end of the file, where nothing is shown */
+
+    return got == (long)size ? 0 : got < 0 ? (int)got : -EIO;
+}
+
 int storefile_punch(int fd, uint64_t offset, uint64_t size)
 {
     return (int)SYS(SYS_fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);

@@ -233,9 +233,9 @@ static bool found(struct search *search, size_t from, size_t to)
 }
 
 /* What may differ is compared here, outside of the engine: a page that cannot be read must not fault under a lock of ours. */
-static bool examine(struct search *search, size_t from, size_t to)
+static bool examine(struct search *search, size_t from, size_t to, bool read)
 {
-    if ((search->flags & COWSHIM_DIFF_NO_READ) != 0)
+    if (!read)
         return found(search, from, to);
     while (from < to) {
         size_t stop = from + (page_size - ((uintptr_t)search->a + from) % page_size);
@@ -249,19 +249,20 @@ static bool examine(struct search *search, size_t from, size_t to)
     return true;
 }
 
-#define RANGES 256 /* on the stack: 4 KiB */
+#define RANGES 256 /* on the stack: 6 KiB */
 
 static bool search_all(struct search *search, size_t length)
 {
+    bool read = (search->flags & COWSHIM_DIFF_NO_READ) == 0;
     size_t at = 0;
 
     while (at < length) {
         struct engine_range ranges[RANGES];
         size_t count;
-        size_t reached = engine_compare(search->a + at, search->b + at, length - at, ranges, RANGES, &count);
+        size_t reached = engine_compare(search->a + at, search->b + at, length - at, read, ranges, RANGES, &count);
 
         for (size_t i = 0; i < count; i++)
-            if (!examine(search, at + ranges[i].offset, at + ranges[i].offset + ranges[i].size))
+            if (!examine(search, at + ranges[i].offset, at + ranges[i].offset + ranges[i].size, read && ranges[i].look != LOOK_NONE))
                 return false;
         at += reached;
     }

@@ -53,8 +53,8 @@ LOOK = ("Nearly all of it is one PAGEMAP_SCAN of the source. To tell private pag
         "each page that is mapped, a cache miss of some 80 ns in pages that came one by one; a question that the page table alone "
         "answers takes 0.4 ms for the same 65,536. No other way was found that cannot miss a page: fault counters are blind to "
         "writes from outside (ptrace, process_vm_writev).")
-SCATTERED = ("Every 100th page is one's own, and to know that it differs its counterpart in the copy must be read, for the first time: a page "
-             "fault each, of 5 us in a memfd. COWSHIM_DIFF_NO_READ leaves that out.")
+SCATTERED = ("Every 100th page is one's own, and to know that it differs its counterpart in the copy must be read, for the first time: one "
+             "read of the store each, or a page fault for every 2 MiB of huge pages. COWSHIM_DIFF_NO_READ leaves that out.")
 HEADER = ("Two pages of each copy are its own: the one the program changed, and the one in front of it with the allocator's header, "
           "which natively is there too, among 257. The bar counts the first alone. The header could move only if the allocation "
           "were ours and not the allocator's, or if its page became a view as well, to be made anonymous again at each free.")
