@@ -8,7 +8,15 @@
 
 #include <stdbool.h>
 
-long sys_call(long number, long a, long b, long c, long d, long e, long f);
+/* A place in the sources is one place in the library: clang would inline calls twice, or peel one off its loop, and what has to
+   fail would be in two places. gcc has no such attribute. */
+#if __has_attribute(noduplicate)
+#define SYS_ONE_PLACE __attribute__((noduplicate))
+#else
+#define SYS_ONE_PLACE
+#endif
+
+long sys_call(long number, long a, long b, long c, long d, long e, long f) SYS_ONE_PLACE;
 long sys_must(long number, long a, long b, long c, long d, long e, long f);
 
 /* No call of this may be the caller's last instruction, a jump: the fault would be said to come from somewhere else. */
@@ -37,7 +45,7 @@ static inline __attribute__((always_inline)) long sys_site(long number, long a, 
 /* Reads the fault switches; until then nothing fails on purpose. */
 void sys_init(void);
 /* For what cannot go through sys_call(), such as clone(): whether to fail now; *error is with what (an -errno). */
-bool sys_must_fail(int *error);
+bool sys_must_fail(int *error) SYS_ONE_PLACE;
 /* Sets them from a test: fail the n-th call from now (0: none), and all later ones if sticky. */
 void sys_fail_at(unsigned long n, bool sticky);
 /* Calls of the kind that can be made to fail, so far. */

@@ -8,7 +8,7 @@ if [ "$1" = --one ]; then
     work=$2
 else
     work=$(mktemp -d) || exit 99
-    trap ': rm -rf "$work"' EXIT
+    trap 'rm -rf "$work"' EXIT
 fi
 
 # One run of a part of the scene with these faults: 0 when there was one, which the library says itself.

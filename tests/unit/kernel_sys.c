@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <grp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -238,6 +239,26 @@ TEST(status, counts_threads)
         usleep(1000);
     CHECK(after.threads < with.threads);
     CHECK(!after.pinned);
+}
+
+/* The list of groups stands before the fields of ours. */
+TEST(status, is_read_behind_a_long_list_of_groups)
+{
+    gid_t groups[1000];
+    struct status few, many;
+
+    unit_start("");
+    unit_alone();
+    for (unsigned i = 0; i < 1000; i++)
+        groups[i] = 4000000000u + i;
+    CHECK_EQ(status_read(&few), 0);
+    if (setgroups(1000, groups) != 0)
+        SKIP("setgroups: error %d", errno);
+    CHECK_EQ(status_read(&many), 0);
+    CHECK_EQ(many.threads, few.threads);
+    CHECK_EQ(many.locked, few.locked);
+    sys_fail_at(2, false); /* that there is more than one read */
+    CHECK_EQ(status_read(&many), -ENOMEM);
 }
 
 /* io_uring's parameters, 120 bytes; none of them matters here. */
