@@ -21,6 +21,8 @@ tools_cowshim_SOURCES = \
     tools/command/map_draw.h \
     tools/command/map_svg.c \
     tools/command/map_terminal.c \
+    tools/command/markup.c \
+    tools/command/markup.h \
     tools/command/message.c \
     tools/command/picture.c tools/command/picture.h \
     tools/command/places.c tools/command/places.h \

@@ -17,11 +17,8 @@ else
     trap 'rm -rf "$work"' EXIT
 fi
 
-find_library() {
-    for directory in /usr/lib/$(uname -m)-linux-gnu /usr/lib64 /usr/lib /usr/local/lib; do
-        [ -e "$directory/$1" ] && echo "$directory/$1" && return
-    done
-}
+# shellcheck source=tests/find_library.sh
+. "$here/../find_library.sh"
 
 # number name operations expectation unit threads [environment]
 run_one() {

@@ -38,5 +38,5 @@ tests_preload_api_library_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh
-EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h tests/preload/instruction.h
+EXTRA_DIST += tests/find_library.sh tests/preload/exports.txt tests/preload/stories tests/preload/story.h tests/preload/instruction.h
 TESTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh

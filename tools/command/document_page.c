@@ -4,26 +4,11 @@
 #include <string.h>
 
 #include "document.h"
+#include "markup.h"
 
 static const char page[] =
 #include "tools/command/page.inc"
     ;
-
-/* Text of HTML. */
-static void put_escaped(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        default:
-            fputc(*text, out);
-        }
-}
 
 /* Inside of a script element no text may look like its end. */
 static void put_data(FILE *out, struct json_object *document)
@@ -47,7 +32,7 @@ static int put_text(FILE *out, struct json_object *document)
         return -1;
     document_print_text(memory, document);
     fclose(memory);
-    put_escaped(out, text);
+    markup_put(out, text, false);
     free(text);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "map_draw.h"
+#include "markup.h"
 #include "size_text.h"
 
 #define WIDTH 1100
@@ -31,24 +32,6 @@ static const char style[] =
     "rect{shape-rendering:crispEdges}text{fill:var(--t)}.m{fill:var(--m)}.t{font-size:16px;font-weight:600}.z text{font-size:7px}"
     ".h{fill:var(--h)}.s{fill:var(--s)}.o{fill:var(--o)}.p{fill:var(--p)}.d{fill:var(--d)}"
     ".c:hover{opacity:.7}.r:hover>text{font-weight:600}";
-
-static void put_escaped(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        default:
-            putc((unsigned char)*text < ' ' || (unsigned char)*text > '~' ? '?' : *text, out);
-        }
-}
 
 static void put_rect(const struct drawing *drawing, enum cell_kind kind, double x, double y, double width, double height)
 {
@@ -139,7 +122,7 @@ static void put_array_title(const struct drawing *drawing, const struct array *a
         else
             fputs("an array that is no more", drawing->out);
         fputs(" by ", drawing->out);
-        put_escaped(drawing->out, picture_place(drawing->maps, array->copied_by, place));
+        markup_put(drawing->out, picture_place(drawing->maps, array->copied_by, place), true);
     }
     fputs("</title>", drawing->out);
 }
@@ -182,7 +165,7 @@ static void put_head(const struct drawing *drawing)
 
     map_title(drawing->picture->member, title);
     fputs("<text class=\"t\" x=\"16\" y=\"30\">", drawing->out);
-    put_escaped(drawing->out, title);
+    markup_put(drawing->out, title, true);
     fputs("</text>\n", drawing->out);
     for (int kind = 0; kind < CELL_KINDS; kind++) {
         fprintf(drawing->out, "<rect class=\"%s\" x=\"%d\" y=\"47\" width=\"14\" height=\"14\" rx=\"2\"/><text x=\"%d\" y=\"58\">%s</text>\n",
