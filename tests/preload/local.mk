@@ -25,6 +25,8 @@ tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /
 
 check_PROGRAMS += \
     tests/preload/confine \
+    tests/preload/io_calls \
+    tests/preload/memory_calls \
     tests/preload/scene
 
 check_LTLIBRARIES += tests/preload/asking_library.la
@@ -40,3 +42,7 @@ tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /no
 dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh
 EXTRA_DIST += tests/find_library.sh tests/preload/exports.txt tests/preload/stories tests/preload/story.h tests/preload/instruction.h
 TESTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh
+dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh
+EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h tests/preload/instruction.h \
+    tests/preload/same.h tests/preload/ring.h
+TESTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory calls on parts of an array that was copied, and on parts of the copy: prints what each call returns and what the memory
-   holds afterwards. same.sh compares what is printed natively and under the shim. Each case is a process of its own, so that one that
-   ends by a signal, as it may, is told of as well. */
+   holds afterwards. same.sh compares what is printed natively and under the shim. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,50 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE ((size_t)4096)
-#define PAGES 64
-#define SIZE (PAGES * PAGE)
-#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
-
-static unsigned char *array, *copy, *third;
-
-static unsigned char *fresh(void)
-{
-    unsigned char *memory = aligned_alloc(PAGE, SIZE);
-
-    if (memory == NULL)
-        exit(99);
-    return memory;
-}
-
-static void paint(unsigned char *memory, size_t from, size_t to, unsigned salt)
-{
-    for (size_t i = from; i < to; i++)
-        memory[i] = (unsigned char)(i * 7 + (i >> 12) * 13 + salt);
-}
-
-static void begin(void)
-{
-    array = fresh();
-    copy = fresh();
-    third = fresh();
-    paint(array, 0, SIZE, 1);
-    memcpy(copy, array, SIZE);
-}
-
-static void hash(const char *name, const unsigned char *memory, size_t from, size_t to)
-{
-    uint64_t sum = 14695981039346656037u;
-
-    for (size_t i = from; i < to; i++)
-        sum = (sum ^ memory[i]) * 1099511628211u;
-    printf("  %s %zu-%zu: %016llx\n", name, from / PAGE, to / PAGE, (unsigned long long)sum);
-}
-
-static void report(const char *name, long result)
-{
-    printf("  %s: %ld%s%s\n", name, result < 0 ? -1 : result, result < 0 ? " " : "", result < 0 ? strerrorname_np(errno) : "");
-}
+#include "same.h"
 
 /* What the kernel lets us do with pages, page by page: read (r), write (w), nothing (-). A write puts back what was read. */
 static void access_of(const char *name, unsigned char *memory, size_t from, size_t to)
@@ -85,6 +41,25 @@ static void access_of(const char *name, unsigned char *memory, size_t from, size
     close(ends[1]);
 }
 
+static void executable(const unsigned char *memory, size_t size)
+{
+    uintptr_t start = (uintptr_t)memory, end = start + size;
+    size_t bytes = 0;
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        char how[8];
+
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, how) == 3 && how[2] == 'x' && from < end && to > start)
+            bytes += (to < end ? to : end) - (from > start ? from : start);
+    }
+    if (maps != NULL)
+        fclose(maps);
+    printf("  executable: %zu pages\n", bytes / PAGE);
+}
+
 static void resident(const char *name, unsigned char *memory, size_t from, size_t to)
 {
     unsigned char there[PAGES];
@@ -95,40 +70,6 @@ static void resident(const char *name, unsigned char *memory, size_t from, size_
     for (size_t i = 0; i < (to - from) / PAGE; i++)
         missing += (there[i] & 1) == 0;
     printf("  %s: %d pages missing\n", name, missing);
-}
-
-static long field(const char *file, const char *name)
-{
-    char line[256];
-    long value = -1;
-    FILE *status = fopen(file, "r");
-
-    while (status != NULL && fgets(line, sizeof line, status) != NULL)
-        if (strncmp(line, name, strlen(name)) == 0)
-            value = strtol(line + strlen(name), NULL, 10);
-    if (status != NULL)
-        fclose(status);
-    return value;
-}
-
-/* Copies go on: out of it, into it, and written. */
-static void copies_go_on(void)
-{
-    memcpy(third, copy, SIZE);
-    hash("third", third, 0, SIZE);
-    paint(copy, 20 * PAGE, 21 * PAGE, 3);
-    hash("third", third, 0, SIZE);
-    memcpy(copy, array, SIZE);
-    hash("copy", copy, 0, SIZE);
-    memcpy(array, third, SIZE);
-    hash("array", array, 0, SIZE);
-    paint(array, 0, SIZE, 5);
-    hash("copy", copy, 0, SIZE);
-    hash("third", third, 0, SIZE);
-    free(array);
-    hash("copy", copy, 0, SIZE);
-    free(copy);
-    free(third);
 }
 
 /* In a child: what it sees, which some advice is about. */
@@ -202,6 +143,7 @@ static void protect(int protection, int by_syscall)
     access_of("copy", copy, 0, 32 * PAGE);
     report("discard", madvise(copy + 10 * PAGE, 4 * PAGE, MADV_DONTNEED));
     access_of("copy", copy, 0, 32 * PAGE);
+    executable(copy, SIZE);
     report("mark", madvise(copy + 16 * PAGE, 4 * PAGE, MADV_DONTDUMP));
     access_of("copy", copy, 0, 32 * PAGE);
     fflush(stdout);
@@ -334,34 +276,6 @@ static void advise_process(const struct advice *advice, int by_syscall)
     hash("copy", copy, 0, SIZE);
     copies_go_on();
 }
-
-static int which_case;
-
-/* True in the process that is to play the next case. */
-static int next_case(const char *name, const char *detail)
-{
-    int status;
-    pid_t pid;
-
-    which_case++;
-    fflush(stdout);
-    pid = fork();
-    if (pid == 0) {
-        printf("%d. %s %s\n", which_case, name, detail);
-        return 1;
-    }
-    waitpid(pid, &status, 0);
-    printf("  ended: %#x\n", (unsigned)status);
-    return 0;
-}
-
-#define CASE(name, detail, play) \
-    do { \
-        if (next_case(name, detail)) { \
-            play; \
-            exit(0); \
-        } \
-    } while (0)
 
 int main(void)
 {
