@@ -25,6 +25,7 @@ tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /
 
 check_PROGRAMS += \
     tests/preload/confine \
+    tests/preload/core_dump \
     tests/preload/io_calls \
     tests/preload/memory_calls \
     tests/preload/scene
@@ -43,6 +44,7 @@ dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/musl.sh tests/preloa
 EXTRA_DIST += tests/find_library.sh tests/preload/exports.txt tests/preload/stories tests/preload/story.h tests/preload/instruction.h
 TESTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh
 dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh
+dist_check_SCRIPTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh
 EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h tests/preload/instruction.h \
     tests/preload/same.h tests/preload/ring.h
-TESTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh
+TESTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh
