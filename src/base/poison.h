@@ -6,7 +6,7 @@
 
 #ifdef __GNUC__
 #pragma GCC poison malloc calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc
-#pragma GCC poison memcpy memmove mempcpy memset bcopy bzero wmemcpy wmemmove wmempcpy
+#pragma GCC poison memcpy memmove mempcpy memset bcopy bzero explicit_bzero wmemcpy wmemmove wmempcpy
 #pragma GCC poison madvise mprotect munmap mremap mlock munlock mlockall mmap close fcntl fstat dup dup2 dup3 closefrom
 #ifdef __GLIBC__ /* musl has one name for both: these are macros there */
 #pragma GCC poison mmap64 fcntl64 fstat64

@@ -27,7 +27,7 @@ struct block {
     _Atomic unsigned holds;
     _Atomic unsigned extents_count;
     struct lock lock;
-    bool swept;            /* reclaim.c's, under the sweep lock: it took this lock already */
+    bool swept;            /* sweep.c's, under the sweep lock: it took this lock already */
     /* under the lock: */
     struct tree extents; /* what of it shows a store; see extent.h */
     bool live;           /* false once it left the registry: nothing may be mapped into it any more */

@@ -18,6 +18,8 @@ void engine_wake(void);
 bool engine_copy(void *to, const void *from, size_t size, const void *caller);
 /* memset likewise. */
 bool engine_fill(void *to, int value, size_t size);
+/* explicit_bzero, after it: what no view shows any more does not live on in a store. */
+void engine_wiped(const void *start, size_t size);
 
 /* Blocks. add: false when it could not be written down. */
 bool engine_add(void *start, size_t size, void *raw);

@@ -10,6 +10,8 @@
 #include "engine/entry.h"
 #include "engine/extent.h"
 #include "engine/foreign.h"
+#include "engine/reclaim.h"
+#include "kernel/descriptor.h"
 #include "kernel/map.h"
 
 #include "base/poison.h"
@@ -28,6 +30,8 @@ static void zero_views(struct block *block, uintptr_t start, uintptr_t end)
 
 static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
 {
+    if (call == MEMORY_KEEP && extent_any(block, page_up(start), page_up(end)))
+        reclaim_demand();
     if (block_foreign(block)) {
         foreign_memory_call(block, start, end, call);
         return;
@@ -92,8 +96,26 @@ bool engine_memory_call(const void *start, size_t size, enum engine_memory_call 
         block_release(block);
         at = max_address(stop, at + 1);
     }
+    if (call == MEMORY_KEEP)
+        reclaim_event();
     entry_end(&entry);
     return true;
+}
+
+void engine_wiped(const void *start, size_t size)
+{
+    uintptr_t at = (uintptr_t)start;
+    struct entry entry;
+
+    if (extent_count() == 0)
+        return;
+    if (!entry_begin_quiet(&entry)) {
+        reclaim_demand();
+        return;
+    }
+    if (descriptor_in_own_process())
+        reclaim_wiped(page_down(at), page_up(at + size));
+    entry_end(&entry);
 }
 
 bool engine_peek(const void *start, size_t size, void **from, size_t *length)

@@ -6,7 +6,14 @@
 #ifndef COWSHIM_ENGINE_RECLAIM_H
 #define COWSHIM_ENGINE_RECLAIM_H
 
+#include <stdint.h>
+
 /* After an operation, with no lock held. */
 void reclaim_event(void);
+/* The next event looks at all stores, however little can have died. */
+void reclaim_demand(void);
+/* What these pages show was overwritten because it was a secret: what nobody sees any more is punched now, or, where another thread is
+   at work, at the next event. With no lock held. */
+void reclaim_wiped(uintptr_t start, uintptr_t end);
 
 #endif

@@ -26,7 +26,7 @@ struct store {
     unsigned view_count;
     struct tree views; /* extents by offset */
     struct store *next, *previous;
-    /* reclaim.c's, while all blocks that show the store are locked: one bit a page that was punched already, for the first punched_pages pages */
+    /* sweep.c's, while all blocks that show the store are locked: one bit a page that was punched already, for the first punched_pages pages */
     unsigned char *punched;
     size_t punched_pages;
     uint64_t sweep_at; /* where the next look begins, if the last one was cut short */

@@ -17,10 +17,12 @@ HOOK void *mempcpy(void *to, const void *from, size_t size);
 HOOK void *memset(void *to, int value, size_t size);
 HOOK void bcopy(const void *from, void *to, size_t size);
 HOOK void bzero(void *to, size_t size);
+HOOK void explicit_bzero(void *to, size_t size);
 HOOK void *__memcpy_chk(void *to, const void *from, size_t size, size_t room);
 HOOK void *__memmove_chk(void *to, const void *from, size_t size, size_t room);
 HOOK void *__mempcpy_chk(void *to, const void *from, size_t size, size_t room);
 HOOK void *__memset_chk(void *to, int value, size_t size, size_t room);
+HOOK void __explicit_bzero_chk(void *to, size_t size, size_t room);
 HOOK wchar_t *__wmemcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
 HOOK wchar_t *__wmemmove_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
 HOOK wchar_t *__wmempcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
@@ -79,6 +81,13 @@ HOOK void bzero(void *to, size_t size)
     memset(to, 0, size);
 }
 
+/* The bytes first: what they were is in no view then. */
+HOOK void explicit_bzero(void *to, size_t size)
+{
+    next.memset(to, 0, size);
+    engine_wiped(to, size);
+}
+
 /* A destination that is too small is glibc's to report: it ends the program with its own message. */
 HOOK void *__memcpy_chk(void *to, const void *from, size_t size, size_t room)
 {
@@ -98,6 +107,14 @@ HOOK void *__mempcpy_chk(void *to, const void *from, size_t size, size_t room)
 HOOK void *__memset_chk(void *to, int value, size_t size, size_t room)
 {
     return UNLIKELY(size > room) ? next.__memset_chk(to, value, size, room) : memset(to, value, size);
+}
+
+HOOK void __explicit_bzero_chk(void *to, size_t size, size_t room)
+{
+    if (UNLIKELY(size > room))
+        next.__memset_chk(to, 0, size, room);
+    else
+        explicit_bzero(to, size);
 }
 
 #define WIDE(count) ((count) * sizeof(wchar_t))

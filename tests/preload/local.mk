@@ -28,7 +28,8 @@ check_PROGRAMS += \
     tests/preload/core_dump \
     tests/preload/io_calls \
     tests/preload/memory_calls \
-    tests/preload/scene
+    tests/preload/scene \
+    tests/preload/secrets
 
 check_LTLIBRARIES += tests/preload/asking_library.la
 tests_preload_asking_library_la_SOURCES = tests/preload/asking_library.c

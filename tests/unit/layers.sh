@@ -34,7 +34,7 @@ without_poison() {
 
 # Interposed names that the plain engine calls: only next.c may have them, through its table and not by name.
 forbidden='malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc|pvalloc|malloc_usable_size'
-forbidden="$forbidden|memcpy|memmove|mempcpy|memset|bcopy|bzero|wmemcpy|wmemmove|wmempcpy|__(memcpy|memmove|mempcpy|memset)_chk"
+forbidden="$forbidden|memcpy|memmove|mempcpy|memset|bcopy|bzero|explicit_bzero|wmemcpy|wmemmove|wmempcpy|__(memcpy|memmove|mempcpy|memset)_chk"
 forbidden="$forbidden|__(wmemcpy|wmemmove|wmempcpy)_chk|madvise|mprotect|munmap|mremap|mlock|mlock2|munlock|mlockall|munlockall"
 forbidden="$forbidden|mmap|mmap64|close|dup2|dup3|close_range|closefrom|sigaction|signal|_Fork"
 
