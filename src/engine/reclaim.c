@@ -145,11 +145,14 @@ static bool next_shown(uintptr_t *from, uintptr_t end, struct shown *shown)
 
 void reclaim_wiped(uintptr_t start, uintptr_t end)
 {
-    struct view *views = scratch_take();
+    struct view *views;
     struct shown shown;
 
+    if (!next_shown(&start, end, &shown)) /* nearly always: a key that lies somewhere else */
+        return;
+    views = scratch_take();
     lock_take(&sweep_lock);
-    while (next_shown(&start, end, &shown)) {
+    do {
         struct sweep sweep = {.store = shown.store, .views = views, .deadline = UINT64_MAX};
         uint64_t at = align_down(shown.start, 8 * page_size);
         bool whole;
@@ -158,7 +161,7 @@ void reclaim_wiped(uintptr_t start, uintptr_t end)
             reclaim_demand();
         counter_add(COUNT_reclaimed_bytes, sweep.freed);
         store_release(shown.store);
-    }
+    } while (next_shown(&start, end, &shown));
     lock_drop(&sweep_lock);
     scratch_give(views);
 }
