@@ -91,5 +91,5 @@ void again_at_end(void)
 void again_after_fork(void)
 {
     next_start = round_began = 0;
-    purse.spent = 0;
+    purse_refill(&purse);
 }

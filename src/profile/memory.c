@@ -7,14 +7,15 @@
 #include <unistd.h>
 
 #include "profile/clock.h"
+#include "profile/thrift.h"
 
 #define LARGE ((size_t)32 << 20)
-#define SHARE 128 /* measuring may take one part in this many of the time */
 #define INTERVAL_STORES UINT64_C(2000000) /* asking each store takes longer */
 #define MANY_PROBES ((size_t)4 << 20)
 
 static uint64_t (*stores_of_shim)(void);
-static uint64_t next_measure, stores_at; /* times */
+static uint64_t stores_at; /* when they were asked */
+static struct purse for_measuring = {.share = 128, .gift = 5000000};
 static uint64_t anon_now, stores_now;
 static bool fresh;
 static size_t page_bytes = 4096;
@@ -23,6 +24,11 @@ void memory_init(uint64_t (*store_bytes)(void))
 {
     stores_of_shim = store_bytes;
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void memory_after_fork(void)
+{
+    purse_refill(&for_measuring);
 }
 
 static long read_file(const char *path, char *text, size_t size)
@@ -55,7 +61,7 @@ void memory_measure(size_t block)
     uint64_t all, resident, shared;
     char text[128];
 
-    if (block < LARGE && now < next_measure)
+    if (block < LARGE && !purse_affords(&for_measuring))
         return;
     if (read_file("/proc/self/statm", text, sizeof text) <= 0)
         return;
@@ -66,7 +72,7 @@ void memory_measure(size_t block)
         stores_now = stores_of_shim();
     }
     fresh = true;
-    next_measure = clock_now() + (clock_now() - now) * SHARE;
+    purse_pay(&for_measuring, now);
 }
 
 void memory_figures(uint64_t *anon, uint64_t *stores)

@@ -8,7 +8,8 @@
 
 /* store_bytes: NULL where nothing is substituted. */
 void memory_init(uint64_t (*store_bytes)(void));
-/* The memory of a block of this size comes or goes: measures, unless the block is small and that was done a moment ago. */
+void memory_after_fork(void);
+/* The memory of a block of this size comes or goes: measures, unless the block is small and the purse for that is empty. */
 void memory_measure(size_t block);
 /* What was last measured, once; then zero until the next measurement. */
 void memory_figures(uint64_t *anon, uint64_t *stores);

@@ -275,7 +275,9 @@ static void forked(void)
     trail_after_fork();
     stack_after_fork();
     thrift_start();
-    for_large.spent = for_small.spent = 0;
+    purse_refill(&for_large);
+    purse_refill(&for_small);
+    memory_after_fork();
     again_after_fork();
     errno = saved;
 }

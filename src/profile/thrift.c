@@ -15,6 +15,11 @@ void thrift_start(void)
     started_at = clock_now();
 }
 
+void purse_refill(struct purse *purse)
+{
+    atomic_store_explicit(&purse->spent, 0, memory_order_relaxed);
+}
+
 uint64_t purse_left(struct purse *purse)
 {
     uint64_t filled = purse->gift + (clock_now() - started_at) / purse->share;

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* The page in front of a block that glibc mapped: gone while copies live, there again for glibc. */
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/next.h"
+#include "engine/engine.h"
+#include "engine_unit.h"
+
+#define PAGES 200
+#define SIZE (PAGES * page_size)
+
+/* As the shim does it: a page more than asked for, and the first page boundary inside. NULL: not of glibc's mapped chunks. */
+static char *take(void **raw)
+{
+    char *block;
+
+    mallopt(M_MMAP_THRESHOLD, (int)(64 * page_size));
+    *raw = malloc(SIZE + page_size);
+    block = (char *)page_up((uintptr_t)*raw);
+    CHECK(engine_add(block, SIZE, *raw));
+    return block;
+}
+
+static size_t front_pages(const char *block)
+{
+    return touched_pages(block - page_size, 1);
+}
+
+/* Under a sanitizer malloc is not glibc's: the page stays. */
+static size_t kept(void)
+{
+    return next_is_glibc() ? 0 : 1;
+}
+
+static char *copy_into(char *block)
+{
+    char *source = unit_block(PAGES);
+
+    unit_fill(source, SIZE, 1);
+    CHECK(unit_copy(block, source, SIZE));
+    return source;
+}
+
+TEST(header, a_copy_gives_the_page_back_and_free_finds_its_word)
+{
+    void *raw, *got = NULL;
+    size_t usable;
+    char *block;
+
+    unit_start("");
+    block = take(&raw);
+    usable = malloc_usable_size(raw);
+    CHECK_EQ(front_pages(block), 1);
+    copy_into(block);
+    CHECK_EQ(front_pages(block), kept());
+    CHECK(unit_holds(block, SIZE, 1));
+    CHECK(engine_remove(block, &got) && got == raw);
+    CHECK_EQ(malloc_usable_size(raw), usable);
+    free(raw);
+}
+
+/* Another thread may be asking glibc with the pointer that it got from us. */
+TEST(header, who_was_told_the_pointer_finds_the_word_for_ever)
+{
+    struct engine_block found;
+    void *raw, *got = NULL;
+    size_t usable;
+    char *block;
+
+    unit_start("");
+    block = take(&raw);
+    usable = malloc_usable_size(raw);
+    copy_into(block);
+    CHECK(engine_look_up(block, &found) && found.raw == raw);
+    CHECK_EQ(malloc_usable_size(raw), usable);
+    copy_into(block);
+    CHECK_EQ(front_pages(block), 1);
+    CHECK_EQ(malloc_usable_size(raw), usable);
+    CHECK(engine_remove(block, &got) && got == raw);
+    free(raw);
+}
+
+TEST(header, a_page_with_anything_else_in_it_stays)
+{
+    static const size_t places[] = {0, 16, 24, 2000, 4088};
+
+    unit_start("");
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        void *raw, *got = NULL;
+        char *block = take(&raw);
+        char *page = block - page_size;
+        char before = page[places[i]];
+
+        page[places[i]] = 8;
+        copy_into(block);
+        CHECK_EQ(front_pages(block), 1);
+        CHECK_EQ(page[places[i]], 8);
+        page[places[i]] = before;
+        CHECK(engine_remove(block, &got) && got == raw);
+        free(raw);
+    }
+}
+
+/* A block in the middle of other memory: what is in front of it is somebody else's. */
+TEST(header, a_chunk_that_was_not_mapped_stays)
+{
+    void *raw, *got = NULL;
+    char *block;
+
+    unit_start("");
+    block = take(&raw);
+    ((uintptr_t *)raw)[-1] &= ~(uintptr_t)2;
+    copy_into(block);
+    CHECK_EQ(front_pages(block), 1);
+    ((uintptr_t *)raw)[-1] |= 2;
+    CHECK(engine_remove(block, &got) && got == raw);
+    free(raw);
+}
+
+/* A resized block is another chunk. */
+TEST(header, a_block_that_returns_is_looked_at_anew)
+{
+    void *raw, *got = NULL;
+    struct block *record;
+    char *block;
+
+    unit_start("");
+    block = take(&raw);
+    copy_into(block);
+    CHECK(engine_remove(block, &got));
+    CHECK(engine_add(block, SIZE, raw));
+    record = engine_withdraw(block);
+    CHECK(record != NULL);
+    engine_return(record, block, SIZE, raw);
+    copy_into(block);
+    CHECK_EQ(front_pages(block), kept());
+    CHECK(engine_remove(block, &got) && got == raw);
+    free(raw);
+}
