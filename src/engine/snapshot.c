@@ -175,28 +175,48 @@ static bool uses_huge_store(const struct block *from)
     return from->size >= 4 * HUGE_SIZE && storefile_huge_available();
 }
 
-/* Asked once, when the first window is known: it is nearly always all. */
-static bool worthwhile(struct snapshot *snapshot, size_t pages, size_t private_pages)
+static struct facts facts_of(const struct snapshot *snapshot, size_t pages, size_t private_pages)
 {
-    struct block *from = snapshot->from;
-    struct record record = site_read(snapshot->site);
-    struct facts facts = {
+    return (struct facts){
         .policy = (enum config_policy)config_choice(policy),
         .pages = pages,
         .private_pages = private_pages,
+        .source_changes = snapshot->from->changes,
         .target_huge = snapshot->to->huge || usage_huge_always(),
         .target_touched = snapshot->target_touched,
-        .huge_store = uses_huge_store(from),
+        .huge_store = uses_huge_store(snapshot->from),
     };
+}
+
+/* Asked once, when the first window is known: it is nearly always all. */
+static bool worthwhile(struct snapshot *snapshot, size_t pages, size_t private_pages)
+{
+    struct record record = site_read(snapshot->site);
+    struct facts facts;
     bool shares;
 
-    measure_source(from, pages, private_pages);
-    facts.source_changes = from->changes;
+    measure_source(snapshot->from, pages, private_pages);
+    facts = facts_of(snapshot, pages, private_pages);
     shares = policy_shares(&facts, &record);
     site_note(snapshot->site, shares);
-    from->measured = shares;
+    snapshot->from->measured = shares;
     snapshot->decided = true;
     return shares;
+}
+
+/* Known without a look at each page of the source: it would not be shared even if nothing of it had to be sealed. */
+static bool hopeless(const struct snapshot *snapshot, size_t pages)
+{
+    struct facts facts = facts_of(snapshot, pages, 0);
+    struct record record;
+
+    if (snapshot->site == 0 || snapshot->from->measured)
+        return false;
+    record = site_read(snapshot->site);
+    if (policy_shares(&facts, &record))
+        return false;
+    site_note(snapshot->site, false);
+    return true;
 }
 
 /* Private runs too short to seal are copied; when that has cost as much as sealing everything anew, do that instead. */
@@ -308,6 +328,8 @@ size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, ui
     if (*why == REASON_none) {
         site_fate(from); /* what it was before this seal changes what its pages are */
         site_fate(to);
+        if (hopeless(&snapshot, size / page_size))
+            *why = REASON_unlikely;
     }
     while (*why == REASON_none && at < end)
         at = do_window(&snapshot, at, end, runs, why);

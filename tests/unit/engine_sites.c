@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/sites.h"
 #include "engine_unit.h"
+#include "kernel/sys.h"
 
 #define PAGES 512
 #define PLACE ((const void *)(uintptr_t)0x5000)
@@ -142,4 +143,27 @@ TEST(sites, a_rewriting_place_stops_sharing_and_others_go_on)
         unit_remove(copy);
     }
     CHECK_AT(later > 500, later); /* at the end all of them */
+}
+
+/* A source of many runs, which would take many calls to list: where the answer is known to be no, nobody asks. */
+TEST(sites, where_copies_do_not_pay_the_source_is_not_looked_at)
+{
+    enum { SCATTERED = 8192 };
+    size_t size = SCATTERED * page_size;
+    unsigned site = site_of(PLACE, size);
+    unsigned long calls;
+    char *block, *copy;
+
+    setenv("COWSHIM_POLICY", "balanced", 1);
+    unit_start("");
+    block = unit_block(SCATTERED);
+    copy = unit_block(SCATTERED);
+    for (size_t i = 0; i < SCATTERED; i += 2)
+        block[i * page_size] = 1;
+    site_learn(site, SHARE_ONE);
+    calls = sys_count();
+    CHECK(!unit_copy_by(copy, block, size, PLACE));
+    CHECK_EQ(reason_copies(REASON_unlikely), 1);
+    CHECK_EQ(site_read(site).declined, 1);
+    CHECK_AT(sys_count() - calls < 40, sys_count() - calls); /* 64 more list the runs */
 }
