@@ -5,6 +5,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -186,6 +189,32 @@ void next_bind(void)
     if (missing != NULL)
         log_error("no other library has %s: a slow one of ours is used", missing);
 }
+
+#ifdef DLFO_STRUCT_HAS_EH_DBASE /* <dlfcn.h> has it with _dl_find_object: glibc 2.35 and later */
+
+/* Which library that is, without a lock. */
+static struct link_map *library_of(void *function)
+{
+    struct dl_find_object found;
+
+    return _dl_find_object(function, &found) == 0 ? found.dlfo_link_map : NULL;
+}
+
+bool next_is_glibc(void)
+{
+    struct link_map *library = library_of((void *)next.malloc);
+
+    return library != NULL && library == library_of((void *)gnu_get_libc_version);
+}
+
+#else
+
+bool next_is_glibc(void)
+{
+    return false;
+}
+
+#endif
 
 void bytes_copy(void *to, const void *from, size_t size)
 {

@@ -22,6 +22,8 @@ struct next {
 extern struct next next __attribute__((visibility("hidden")));
 
 void next_bind(void);
+/* Whether memory comes from glibc's own malloc, and not from another one that is preloaded or linked. */
+bool next_is_glibc(void);
 
 /* Whether the pointer came from the bootstrap allocator; such memory is never given back. Its pointers are page-aligned, so that
    free() can tell every pointer of ours from the rest by its low bits. */

@@ -12,6 +12,7 @@
 #include "engine/entry.h"
 #include "engine/extent.h"
 #include "engine/foreign.h"
+#include "engine/header.h"
 #include "engine/observe.h"
 #include "engine/reclaim.h"
 #include "engine/sites.h"
@@ -129,9 +130,10 @@ static int make_anonymous(struct block *block)
     return error;
 }
 
-/* What the allocator knows it by. */
-static void *memory_of(const struct block *block)
+/* What the allocator knows it by, for a block that left the registry. */
+static void *memory_of(struct block *block)
 {
+    header_restore(block);
     return block_foreign(block) ? (void *)block_start(block) : block->raw;
 }
 
@@ -232,6 +234,9 @@ bool engine_look_up(const void *start, struct engine_block *out)
     }
     block = find_allocation(start);
     if (block != NULL) {
+        lock_take(&block->lock);
+        header_restore(block); /* who knows the pointer may ask the allocator of it */
+        lock_drop(&block->lock);
         out->raw = block->raw;
         out->size = block->size;
         out->has_views = block->extents_count > 0;

@@ -129,6 +129,7 @@ void block_restore(struct block *block, uintptr_t start, size_t size, void *raw)
     block->node.key = start;
     block->size = size;
     block->raw = raw;
+    block->header = HEADER_UNKNOWN;
     block->live = true;
     lock_take(&registry_lock);
     enter(block);

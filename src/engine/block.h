@@ -19,6 +19,13 @@ enum block_kind {
     BLOCK_ANON,       /* a mapping of the program (COWSHIM_SCOPE=anon) */
 };
 
+/* See header.h. */
+enum block_header {
+    HEADER_UNKNOWN, /* nobody looked at it */
+    HEADER_STAYS,
+    HEADER_DROPPED,
+};
+
 struct block {
     struct tree_node node; /* key: the address that the program has; registry lock */
     _Atomic size_t size;   /* bytes that the program may use */
@@ -36,11 +43,13 @@ struct block {
     _Atomic bool huge;     /* the program asked for huge pages here */
     _Atomic bool barred;   /* cowshim_exclude(): nothing is shared from or to it */
     bool rewritten;        /* cowshim_expect_rewrite() */
+    unsigned char header;  /* enum block_header */
     unsigned changing;     /* mprotect calls of the program under way here; only in foreign memory */
     bool measured;       /* shared from since changes was last measured */
     unsigned made_by;    /* the place (sites.h) whose copy this is, until its fate is known; or 0 */
     unsigned changes;    /* running mean of the share that was rewritten between two copies of it */
     unsigned export_slot; /* registry lock; see export.h */
+    uintptr_t header_word; /* what the allocator has in front of the block, while its page is dropped */
     size_t copied_pages; /* scattered private pages that copies of it had to copy since it was last whole */
     /* under the lock of allocation.c: */
     struct block *next_stuck;

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/extent.h"
+#include "engine/header.h"
 #include "engine/observe.h"
 #include "engine/reclaim.h"
 #include "engine/sites.h"
@@ -111,6 +112,8 @@ static enum reason map_copy(struct copy *copy, size_t *done)
     why = check_blocks(copy);
     if (why == REASON_none)
         why = map_pages(copy, pages, done);
+    if (*done > 0)
+        header_drop(copy->target);
     block_unlock_pair(copy->source, copy->target);
     return why;
 }

@@ -342,6 +342,38 @@ static int free_keeps_errno(void)
     return KEPT;
 }
 
+/* The page in front of a copy is gone where glibc has only a number there (engine/header.h); whoever asks glibc finds the number. */
+static int pages_in_front_come_back(void)
+{
+    enum { COPIES = 24 };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *original, *copies[COPIES];
+    size_t kept = 0, usable;
+
+    mallopt(M_MMAP_THRESHOLD, 128 << 10); /* which had risen with what was freed */
+    original = malloc(BIG);
+    usable = malloc_usable_size(original);
+    for (int i = 0; i < COPIES; i++) {
+        copies[i] = copy_of(original, BIG, 14);
+        kept += sharing ? pages_present(copies[i] - page, page) : 0;
+    }
+    CHECK(kept == 0 || !over_glibc, "%zu of %d pages in front of copies are there", kept, COPIES);
+    for (int i = 0; i < COPIES; i++) {
+        if (i % 3 == 1)
+            CHECK(malloc_usable_size(copies[i]) == usable, "%zu bytes are usable, and not %zu", malloc_usable_size(copies[i]), usable);
+        if (i % 4 == 2)
+            copies[i] = realloc(copies[i], BIG + (size_t)i * THRESHOLD);
+        if (i % 5 == 3)
+            copies[i] = realloc(copies[i], THRESHOLD + 1);
+        CHECK(first_wrong(copies[i], THRESHOLD, 0, 14) == SIZE_MAX, "copy %d is wrong", i);
+        memcpy(copies[i], original, THRESHOLD);
+    }
+    for (int i = 0; i < COPIES; i++)
+        free(copies[i * 7 % COPIES]);
+    free(original);
+    return KEPT;
+}
+
 /* Allocators write into what they get back, and hand it out again; a store below would be written for ever after. */
 static int nothing_is_left_behind(void)
 {
@@ -376,6 +408,7 @@ int main(int count, char **words)
         {"aligned blocks share as others do", blocks_that_are_aligned_are_shared},
         {"malloc(0), free(NULL), realloc(NULL)", nothing_is_something},
         {"free, malloc and copies keep errno", free_keeps_errno},
+        {"the page in front of a copy is gone, and there when the allocator needs it", pages_in_front_come_back},
         {"freed blocks show no store", nothing_is_left_behind},
     };
 
