@@ -63,7 +63,7 @@ int main(void)
     /* Elsewhere the policy may have learned meanwhile that these copies do not pay. */
     shared = shows_store(to, SIZE) && getenv("COWSHIM_POLICY") != NULL && strcmp(getenv("COWSHIM_POLICY"), "memory") == 0;
     sigaction(SIGALRM, &alarm_action, NULL);
-    alarm(60);
+    alarm(110);
     sigaction(SIGVTALRM, &timer_action, NULL);
     setitimer(ITIMER_VIRTUAL, &every, NULL);
     if (sigsetjmp(back, 1) != 0)

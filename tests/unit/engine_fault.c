@@ -183,18 +183,18 @@ TEST(fault, each_call_fails_once_with_userfaultfd)
 
 TEST(fault, all_calls_fail_from_some_moment_on)
 {
-    fail_each("", true, 3);
+    fail_each("", true, 5);
 }
 
 /* Also what lets writers go again: nobody may sleep for ever. */
 TEST(fault, all_calls_fail_while_userfaultfd_holds_writers)
 {
-    fail_each("guard-always", true, 3);
+    fail_each("guard-always", true, 7);
 }
 
 TEST(fault, all_calls_fail_while_mprotect_holds_writers)
 {
-    fail_each("guard-always,uffd-off", true, 3);
+    fail_each("guard-always,uffd-off", true, 7);
 }
 
 /* The program has used up its mappings: dropping a view then fails, and the memory must read as zero nevertheless. */

@@ -110,7 +110,8 @@ static long race_against(const struct write_guard *guard, long *replaced)
         CHECK_EQ(replace(guard, &race, fd, (uint64_t)*replaced * race.size, *replaced % 4 == 3), 0);
         if (*replaced >= 8) /* nobody sees those any more: keep the file small */
             CHECK_EQ(storefile_punch(fd, (uint64_t)(*replaced - 8) * race.size, race.size), 0);
-        if (*replaced % 8 == 0)
+        /* Where waking it takes long the writer would hardly come to write between two replacements. */
+        while (race.writes < *replaced * (WRITES / REPLACEMENTS) && now() < deadline)
             sched_yield();
     }
     race.stop = true;
