@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "instruction.h"
@@ -15,6 +16,9 @@
 #define SMALL ((size_t)8 << 20)
 #define LARGE ((size_t)64 << 20)
 #define STEP ((size_t)4096)
+#define CHILDREN 60
+#define FEWEST_CHILDREN 15 /* where copying the page tables of this process takes long, they come in so many seconds */
+#define SECONDS 6
 
 static _Atomic int stop;
 static unsigned char *volatile copied; /* by the other thread, all the time */
@@ -95,13 +99,14 @@ static void *copy_on(void *unused)
 
 static int child_can_fork(void)
 {
+    time_t end = time(NULL) + SECONDS;
     int failed = 0;
     pthread_t thread;
 
     pthread_create(&thread, NULL, copy_on, NULL);
     while (copied == NULL)
         usleep(1000);
-    for (int i = 0; i < 60 && failed == 0; i++) {
+    for (int i = 0; i < CHILDREN && failed == 0 && (i < FEWEST_CHILDREN || time(NULL) < end); i++) {
         int status;
         pid_t pid;
 
