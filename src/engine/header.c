@@ -10,10 +10,9 @@
 /* Of a larger block a page is less than a thousandth. */
 #define WORTH ((size_t)4 << 20)
 
-/* A chunk of glibc's: the size of the one before it, its own with three flags, and the memory. */
+/* A chunk of glibc's: the size of the one before it, its own with three flags in the lowest bits, and the memory. */
 #define CHUNK_WORDS 2
-#define CHUNK_FLAGS ((uintptr_t)7)
-#define CHUNK_MAPPED ((uintptr_t)2)
+#define CHUNK_MAPPED ((uintptr_t)2) /* the only flag of a chunk that was mapped for itself, of whole pages */
 
 static uintptr_t *page_of(const struct block *block)
 {
@@ -33,10 +32,9 @@ static bool is_zero(const uintptr_t *from, const uintptr_t *to)
 static bool is_header(const struct block *block)
 {
     const uintptr_t *page = page_of(block);
-    uintptr_t word = page[1];
+    uintptr_t size = page[1] - CHUNK_MAPPED;
 
-    return (word & CHUNK_FLAGS) == CHUNK_MAPPED && page_aligned(word - CHUNK_MAPPED) &&
-           word - CHUNK_MAPPED >= page_size + block->size && page[0] == 0 &&
+    return page_aligned(size) && size >= page_size + block->size && page[0] == 0 &&
            is_zero(page + CHUNK_WORDS, page + page_size / sizeof *page);
 }
 
