@@ -34,6 +34,22 @@ bash_offers() {
     ' "$source" "$@" 2>/dev/null
 }
 
+# The line that an interactive zsh has after TAB.
+zsh_completes() {
+    timeout 30 zsh -f -c '
+        zmodload zsh/zpty
+        zpty shell zsh -f -i
+        zpty -w shell "PS1= PS2= RPS1=; stty -echo 2>/dev/null
+            fpath=($1/completions/zsh \$fpath); autoload -Uz compinit; compinit -u -D; bindkey \"^I\" complete-word
+            show() { print -r -- \"<\$BUFFER>\"; BUFFER=; zle .accept-line }; zle -N show; bindkey \"^X\" show; print READY"
+        zpty -r -m shell line "*READY*" || exit
+        zpty -w -n shell "$2"$'"'\\t\\x18'"'
+        zpty -r -m shell line "*<*>*"
+        print -r -- "${${line##*<}%%>*}"
+        zpty -d shell
+    ' zsh "$source" "$1"
+}
+
 options=$(cowshim run --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | tr '\n' ' ')
 options=${options% }
 
@@ -62,6 +78,12 @@ else
 fi
 if command -v zsh >/dev/null; then
     is 'zsh: syntax' "$(zsh -n "$source/completions/zsh/_cowshim" 2>&1)" ''
+    is 'zsh: commands' "$(zsh_completes 'cowshim ru')" 'cowshim run '
+    is 'zsh: options' "$(zsh_completes 'cowshim run --mo')" 'cowshim run --mode='
+    is 'zsh: values of a choice' "$(zsh_completes 'cowshim run --mode re')" 'cowshim run --mode registered '
+    is 'zsh: options of profile' "$(zsh_completes 'cowshim profile --ap')" 'cowshim profile --apply '
+    is 'zsh: files of report' "$(cd "$source" && zsh_completes 'cowshim report LIC')" 'cowshim report LICENSE '
+    is 'zsh: what follows the program is not ours' "$(zsh_completes 'cowshim run true --mo')" 'cowshim run true --mo'
 else
     skip 'zsh: syntax' 'zsh is not installed'
 fi
