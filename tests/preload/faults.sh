@@ -94,8 +94,8 @@ fi
 # part of the scene, what fails, errno, step from n = 60 on, COWSHIM_INTERNAL
 cat >"$work/all" <<END
 small       fail      12 3
-small       fail      12 3  guard-always
-small       fail      12 3  guard-always,uffd-off
+small       fail      12 5  guard-always
+small       fail      12 5  guard-always,uffd-off
 small       fail      12 7  guard-always,uffd-off,scan-off,vma-off,tmpfs-off
 small       fail-from 12 29
 small       fail-from 22 37 guard-always
@@ -103,7 +103,7 @@ small       fail-from 1  41 guard-always,uffd-off
 large       fail      12 17
 large       fail-from 38 41 guard-always
 descriptors fail      12 7  guard-always
-anon        fail      12 3  vma-off
+anon        fail      12 5  vma-off
 anon        fail-from 12 9  guard-always
 END
 # part of the scene, errno, COWSHIM_INTERNAL
