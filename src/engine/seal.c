@@ -18,8 +18,9 @@
 #define SHORT_PAGES 16
 /* Whole huge pages inside a run go to a huge store from this size on; smaller ones are not worth three VMAs. */
 #define HUGE_CORE (2 * HUGE_SIZE)
-/* The unit in which writers are held off, and by which memory is used twice: about a millisecond of writing each. */
-#define SMALL_PIECE ((size_t)1 << 20)
+/* The unit in which writers are held off, and by which memory is used twice: a millisecond or two of writing each. Pieces end where huge
+   pages of the block do: one of which a half is mapped over is torn into 512 small ones first. */
+#define SMALL_PIECE HUGE_SIZE
 #define HUGE_PIECE (2 * HUGE_SIZE)
 
 #define STRETCHES (SCRATCH_SIZE / sizeof(struct page_run))
@@ -145,7 +146,7 @@ static int seal_segment(const struct seal *seal, struct segment *segment)
     if (error != 0)
         return error;
     while (error == 0 && at < segment->end) {
-        uintptr_t stop = min_address(at + piece, segment->end);
+        uintptr_t stop = min_address(align_down(at, HUGE_SIZE) + piece, segment->end);
 
         error = seal_piece(seal, segment, at, stop);
         if (error == 0)

@@ -208,15 +208,9 @@ static bool worthwhile(struct snapshot *snapshot, size_t pages, size_t private_p
 static bool hopeless(const struct snapshot *snapshot, size_t pages)
 {
     struct facts facts = facts_of(snapshot, pages, 0);
-    struct record record;
+    struct record record = site_read(snapshot->site);
 
-    if (snapshot->site == 0 || snapshot->from->measured)
-        return false;
-    record = site_read(snapshot->site);
-    if (policy_shares(&facts, &record))
-        return false;
-    site_note(snapshot->site, false);
-    return true;
+    return snapshot->site != 0 && !snapshot->from->measured && !policy_shares(&facts, &record);
 }
 
 /* Private runs too short to seal are copied; when that has cost as much as sealing everything anew, do that instead. */
@@ -328,8 +322,10 @@ size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, ui
     if (*why == REASON_none) {
         site_fate(from); /* what it was before this seal changes what its pages are */
         site_fate(to);
-        if (hopeless(&snapshot, size / page_size))
+        if (hopeless(&snapshot, size / page_size)) {
+            site_note(site, false);
             *why = REASON_unlikely;
+        }
     }
     while (*why == REASON_none && at < end)
         at = do_window(&snapshot, at, end, runs, why);

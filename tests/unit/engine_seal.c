@@ -125,6 +125,45 @@ TEST(seal, runs_with_short_holes_become_one_piece)
     CHECK(unit_all(block + 28 * page_size, 32 * page_size, 0));
 }
 
+static uintptr_t torn; /* a place inside a huge page at which a piece ended */
+static uintptr_t run_end;
+
+static int note_piece(uintptr_t start, uintptr_t end)
+{
+    CHECK(start < end);
+    if (end % HUGE_SIZE != 0 && end != run_end)
+        torn = end;
+    return 0;
+}
+
+static void nothing(uintptr_t start, uintptr_t end)
+{
+    CHECK(start < end);
+}
+
+/* A huge page that is mapped over in halves is torn into small ones before, which takes several times as long as writing it. */
+TEST(seal, a_piece_ends_where_a_huge_page_does)
+{
+    static const struct write_guard noting = {"noting", false, note_piece, nothing, nothing};
+    static const char *const kinds[] = {"tmpfs-off", ""};
+    enum { PAGES = 2500 };
+
+    for (int i = 0; i < 2; i++) {
+        struct page_run runs[64];
+        char *block;
+        int error;
+
+        unit_start(kinds[i]);
+        block = unit_block(PAGES);
+        run_end = (uintptr_t)block + PAGES * page_size;
+        fill_pages(block, 100, PAGES); /* from the middle of a huge page on */
+        torn = 0;
+        CHECK_EQ(seal_with(&noting, block, PAGES, runs, &error), 0);
+        CHECK_AT(torn == 0, torn);
+        CHECK(pages_hold(block, 100, PAGES));
+    }
+}
+
 TEST(seal, a_view_between_two_runs_is_not_written_again)
 {
     char *block;
