@@ -46,9 +46,9 @@ class Row:
             self.native = self.shim
 
 
-FIRST_TRY = ("A place that copies is tried once, and here the try is lost: each page is then written by a fault of its own (2.5 us) "
-             "where a plain copy into huge pages takes 0.8 us a page, and moving the source into the store comes on top (0.3 us a "
-             "page on huge pages, 2.2 in a memfd). That is three rounds of the 30, six with a memfd; all later copies are plain.")
+FIRST_TRY = ("A place that copies is tried once, and here the try is lost: each page is then written by a fault of its own (2.5 us on one "
+             "machine, 13 us on a guest of PVM) where a plain copy into huge pages takes less than 0.8 us a page; moving the source "
+             "into the store comes on top. All later copies are plain, and cost what they cost natively.")
 LOOK = ("Nearly all of it is one PAGEMAP_SCAN of the source. To tell private pages from shared ones the kernel reads the struct page of "
         "each page that is mapped, a cache miss of some 80 ns in pages that came one by one; a question that the page table alone "
         "answers takes 0.4 ms for the same 65,536. No other way was found that cannot miss a page: fault counters are blind to "
