@@ -11,7 +11,7 @@
 #define PAGES 200
 #define SIZE (PAGES * page_size)
 
-/* As the shim does it: a page more than asked for, and the first page boundary inside. NULL: not of glibc's mapped chunks. */
+/* As the shim does it: a page more than asked for, and the first page boundary inside. */
 static char *take(void **raw)
 {
     char *block;
@@ -21,6 +21,18 @@ static char *take(void **raw)
     block = (char *)page_up((uintptr_t)*raw);
     CHECK(engine_add(block, SIZE, *raw));
     return block;
+}
+
+/* Frees it, as the shim does; glibc knows its size. */
+static void give_back(char *block, void *raw)
+{
+    size_t usable;
+    void *got = NULL;
+
+    CHECK(engine_remove(block, &got) && got == raw);
+    usable = malloc_usable_size(raw);
+    CHECK_AT(usable >= SIZE + page_size && usable < SIZE + 3 * page_size, usable);
+    free(raw);
 }
 
 static size_t front_pages(const char *block)
@@ -45,29 +57,25 @@ static void copy_into(char *block)
 
 TEST(header, a_copy_gives_the_page_back_and_free_finds_its_word)
 {
-    void *raw, *got = NULL;
-    size_t usable;
+    void *raw;
     char *block;
 
     unit_start("");
     need_glibc();
     block = take(&raw);
-    usable = malloc_usable_size(raw);
     CHECK_EQ(front_pages(block), 1);
     copy_into(block);
     CHECK_EQ(front_pages(block), 0);
     CHECK(unit_holds(block, SIZE - page_size, 1));
-    CHECK(engine_remove(block, &got) && got == raw);
-    CHECK_EQ(malloc_usable_size(raw), usable);
-    free(raw);
+    give_back(block, raw);
 }
 
 /* Another thread may be asking glibc with the pointer that it got from us. */
 TEST(header, who_was_told_the_pointer_finds_the_word_for_ever)
 {
     struct engine_block found;
-    void *raw, *got = NULL;
     size_t usable;
+    void *raw;
     char *block;
 
     unit_start("");
@@ -80,8 +88,7 @@ TEST(header, who_was_told_the_pointer_finds_the_word_for_ever)
     copy_into(block);
     CHECK_EQ(front_pages(block), 1);
     CHECK_EQ(malloc_usable_size(raw), usable);
-    CHECK(engine_remove(block, &got) && got == raw);
-    free(raw);
+    give_back(block, raw);
 }
 
 TEST(header, a_page_with_anything_else_in_it_stays)
@@ -91,7 +98,7 @@ TEST(header, a_page_with_anything_else_in_it_stays)
     unit_start("");
     need_glibc();
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        void *raw, *got = NULL;
+        void *raw;
         char *block = take(&raw);
         char *page = block - page_size;
         char before = page[places[i]];
@@ -101,15 +108,14 @@ TEST(header, a_page_with_anything_else_in_it_stays)
         CHECK_EQ(front_pages(block), 1);
         CHECK_EQ(page[places[i]], 8);
         page[places[i]] = before;
-        CHECK(engine_remove(block, &got) && got == raw);
-        free(raw);
+        give_back(block, raw);
     }
 }
 
 /* A block in the middle of other memory: what is in front of it is somebody else's. */
 TEST(header, a_chunk_that_was_not_mapped_stays)
 {
-    void *raw, *got = NULL;
+    void *raw;
     char *block;
 
     unit_start("");
@@ -119,8 +125,7 @@ TEST(header, a_chunk_that_was_not_mapped_stays)
     copy_into(block);
     CHECK_EQ(front_pages(block), 1);
     ((uintptr_t *)raw)[-1] |= 2;
-    CHECK(engine_remove(block, &got) && got == raw);
-    free(raw);
+    give_back(block, raw);
 }
 
 /* A resized block is another chunk. */
@@ -141,8 +146,7 @@ TEST(header, a_block_that_returns_is_looked_at_anew)
     engine_return(record, block, SIZE, raw);
     copy_into(block);
     CHECK_EQ(front_pages(block), 0);
-    CHECK(engine_remove(block, &got) && got == raw);
-    free(raw);
+    give_back(block, raw);
 }
 
 /* Another allocator's memory is left as it is, whatever it has in front of a block. */
