@@ -168,7 +168,7 @@ static void fail_each(const char *internal, bool sticky, unsigned stride)
 
 TEST(fault, each_call_fails_once_and_contents_stay_right)
 {
-    fail_each("", false, 2);
+    fail_each("", false, 3);
 }
 
 TEST(fault, each_call_fails_once_with_the_fallbacks)
