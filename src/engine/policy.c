@@ -41,13 +41,29 @@ static bool pays(const struct facts *facts, unsigned rewritten)
     return shared <= plain + plain / 20;
 }
 
+/* What a lost try costs, in plain copies: several, where those are cheap (huge pages, memory in use). */
+static unsigned lost_try(const struct facts *facts)
+{
+    uint64_t plain = plain_cost(facts);
+    uint64_t lost = (uint64_t)facts->pages * FAULT;
+
+    return lost <= plain ? 1 : (unsigned)((lost + plain / 2) / plain);
+}
+
+static bool tries_again(const struct facts *facts, const struct record *record)
+{
+    unsigned patience = record->patience == 0 ? PATIENCE_FIRST : record->patience;
+
+    return record->declined >= patience * lost_try(facts);
+}
+
 bool policy_shares(const struct facts *facts, const struct record *record)
 {
     bool known = record->seen > 0 || facts->source_changes > 0;
 
     if (facts->policy == POLICY_MEMORY)
         return true;
-    if (record->declined >= (record->patience == 0 ? PATIENCE_FIRST : record->patience))
+    if (tries_again(facts, record))
         return true;
     if (!known)
         return facts->policy == POLICY_BALANCED;

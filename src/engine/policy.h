@@ -16,7 +16,7 @@ struct record {
     unsigned seen;      /* fates known */
     unsigned rewritten; /* running mean of the share of pages that the copy's owner rewrote */
     unsigned declined;  /* copies declined since the last try */
-    unsigned patience;  /* how many to decline before the next try */
+    unsigned patience;  /* the next try comes when the declined copies cost as much as so many tries that are lost */
 };
 
 struct facts {

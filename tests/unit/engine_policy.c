@@ -114,17 +114,24 @@ TEST(policy, one_exception_changes_nothing_and_a_new_habit_does)
 }
 
 /* The number of copies declined before the next one is shared; each fate is what the rewriter does. */
-static unsigned declined_before_next_try(struct record *record)
+static unsigned declined_before_next_try_of(const struct facts *facts, struct record *record)
 {
     unsigned declined = 0;
 
-    while (!shares_now(POLICY_BALANCED, record)) {
+    while (!policy_shares(facts, record)) {
         policy_note(record, false);
         declined++;
         CHECK_AT(declined < 100000, declined);
     }
     policy_note(record, true);
     return declined;
+}
+
+static unsigned declined_before_next_try(struct record *record)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+
+    return declined_before_next_try_of(&facts, record);
 }
 
 TEST(policy, a_rewriter_is_tried_again_ever_more_rarely_but_always_again)
@@ -145,6 +152,25 @@ TEST(policy, a_rewriter_is_tried_again_ever_more_rarely_but_always_again)
     }
     CHECK(longest > first);
     CHECK(longest <= 10000); /* bounded: a program that changes its habits is found out */
+}
+
+/* What a lost try costs is a small part of what was copied since the last one, however cheap the plain copies are. */
+TEST(policy, the_cheaper_a_plain_copy_the_rarer_a_try)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct record record = taught(ALL, 8);
+    unsigned small = declined_before_next_try_of(&facts, &record);
+    unsigned huge, touched;
+
+    facts.target_huge = true;
+    record = taught(ALL, 8);
+    huge = declined_before_next_try_of(&facts, &record);
+    facts.target_touched = true;
+    record = taught(ALL, 8);
+    touched = declined_before_next_try_of(&facts, &record);
+    CHECK(huge >= 2 * small);
+    CHECK(touched >= huge + small);
+    CHECK(touched <= 20 * small);
 }
 
 TEST(policy, a_try_that_pays_off_makes_the_next_one_come_soon_again)
