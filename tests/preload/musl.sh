@@ -38,7 +38,8 @@ for story in $stories; do
     number=$((number + 1))
     name=${story%%,*}
     setting=${story#"$name"}
-    if build -w -o "$work/$name" "$here/$name.c" &&
+    # the million of racing writes is for the library that is shipped
+    if build -w -DRACING_WRITES=100000 -o "$work/$name" "$here/$name.c" &&
         timeout 120 env COWSHIM_POLICY=memory COWSHIM_MIN_SIZE=64K ${setting:+"${setting#,}"} LD_PRELOAD="$work/shim.so" "$work/$name" \
             >"$work/log" 2>&1 && ! grep -q '^not ok' "$work/log"; then
         echo "ok $number - $name"
