@@ -3,7 +3,8 @@
    same, unless one has a page of its own: only those are listed. Everything that is not a block, or not mapped as we believe, may
    differ.
    What a page of one's own is to be compared with is a page of a store that was perhaps never read: a page fault maps the fifteen
-   beside it as well, which nobody asked for. Where such pages lie alone the store is read instead, in less than half the time. */
+   beside it as well, and where the page tables of the machine are kept twice (a guest of PVM) the first look at each of those costs again.
+   Small stores are read instead: of pages that lie alone before the caller is told of them, of long runs piece by piece (engine_differs()). */
 #include <errno.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@
 /* Locks are held while this much is looked at. */
 #define WINDOW ((size_t)256 << 20)
 #define RUNS 128
-/* Longer runs are compared where they lie: a fault maps up to sixteen pages. */
+/* Longer runs are for engine_differs(). */
 #define ALONE (4 * page_size)
 
 struct compare {
@@ -100,8 +101,6 @@ static bool take_image(struct compare *compare, const struct shown *shown, size_
 {
     size_t size = end - start;
 
-    if (shown->fd < 0 || size > ALONE)
-        return false;
     if (compare->images == NULL)
         compare->images = scratch_take();
     if (compare->images == NULL || size > SCRATCH_SIZE - compare->images_size ||
@@ -109,6 +108,18 @@ static bool take_image(struct compare *compare, const struct shown *shown, size_
         return false;
     compare->images_size += size;
     return true;
+}
+
+/* How to look at a run that is private in a or in b alone. */
+static enum engine_look look_at(struct compare *compare, const struct shown *shown, bool in_a, size_t start, size_t end)
+{
+    if (shown->fd < 0)
+        return LOOK_BOTH;
+    if (end - start > ALONE)
+        return in_a ? LOOK_B_STORED : LOOK_A_STORED;
+    if (!take_image(compare, shown, start, end))
+        return LOOK_BOTH;
+    return in_a ? LOOK_A : LOOK_B;
 }
 
 /* The offset at which the next run begins, or SIZE_MAX after the last one. */
@@ -136,7 +147,7 @@ static size_t add_lists(struct compare *compare, const struct shown *shown, stru
             return start;
         end = min_address(list->runs[list->at++].end - base, to);
         alone = start >= covered && (in_a ? next_start(b, compare->b) : next_start(a, compare->a)) >= end;
-        add(compare, start, end, !alone || !take_image(compare, shown, start, end) ? LOOK_BOTH : in_a ? LOOK_A : LOOK_B);
+        add(compare, start, end, alone ? look_at(compare, shown, in_a, start, end) : LOOK_BOTH);
         covered = end > covered ? end : covered;
     }
 }
@@ -220,6 +231,17 @@ static size_t differing(const unsigned char *memory, const unsigned char *image,
     return count * page_size;
 }
 
+/* A fork may not find the arena in use. */
+static void give_images(unsigned char *images)
+{
+    struct entry entry;
+
+    if (entry_begin(&entry)) {
+        scratch_give(images);
+        entry_end(&entry);
+    }
+}
+
 /* Compares with the images. Without locks, for it is memory of the program that is read. What turns out to be the same is dropped;
    of what is mixed the caller tells the pages. */
 static void settle(struct compare *compare)
@@ -259,11 +281,59 @@ size_t engine_compare(const void *a, const void *b, size_t size, bool read, stru
     }
     if (compare.images != NULL) {
         settle(&compare);
-        if (entry_begin(&entry)) { /* a fork may not find the arena in use */
-            scratch_give(compare.images);
-            entry_end(&entry);
-        }
+        give_images(compare.images);
     }
     *count = compare.count;
     return size;
+}
+
+/* Reads what the range shows: false unless that is one store, and nothing of it was brought in. Needs the lock. */
+static bool read_unmapped(const struct block *block, uintptr_t start, size_t size, unsigned char *image)
+{
+    const struct extent *extent = extent_from(block, start);
+    int fd;
+
+    if (extent == NULL || extent_start(extent) > start || extent_end(extent) < start + size ||
+        pagemap_any(PAGES_TOUCHED, start, start + size) != 0 || !as_believed(block, start, start + size))
+        return false;
+    fd = store_use(extent->store);
+    return fd >= 0 && storefile_read(fd, image, size, extent_offset(extent, start)) == 0;
+}
+
+/* An image of a range in a block, or NULL. */
+static unsigned char *take_unmapped(uintptr_t start, size_t size)
+{
+    struct block *block = block_find_range(start, size);
+    unsigned char *image = block == NULL || !descriptor_in_own_process() ? NULL : scratch_take();
+    bool done = false;
+
+    if (image != NULL) {
+        lock_take(&block->lock);
+        done = read_unmapped(block, start, size, image);
+        lock_drop(&block->lock);
+    }
+    if (block != NULL)
+        block_release(block);
+    if (done)
+        return image;
+    scratch_give(image);
+    return NULL;
+}
+
+bool engine_differs(const void *memory, const void *stored, size_t size, uint64_t *pages)
+{
+    struct entry entry;
+    unsigned char *image;
+
+    if (!entry_begin_quiet(&entry))
+        return false;
+    image = take_unmapped((uintptr_t)stored, size);
+    entry_end(&entry);
+    if (image == NULL)
+        return false;
+    *pages = 0;
+    for (size_t i = 0; i < size / page_size; i++)
+        *pages |= (uint64_t)(memcmp((const char *)memory + i * page_size, image + i * page_size, page_size) != 0) << i;
+    give_images(image);
+    return true;
 }

@@ -44,7 +44,9 @@ int engine_residency(const void *start, size_t size, uint64_t *own, uint64_t *sh
 enum engine_look {
     LOOK_BOTH, /* both */
     LOOK_NONE, /* nothing: every page of it differs */
-    LOOK_A,    /* only inside of engine_compare: this one; what the other shows was read from its store */
+    LOOK_A_STORED, /* both, and engine_differs() may read a without a page fault for each few pages of it */
+    LOOK_B_STORED,
+    LOOK_A, /* only inside of engine_compare: this one; what the other shows was read from its store */
     LOOK_B,
 };
 struct engine_range {
@@ -55,6 +57,10 @@ struct engine_range {
    All that is not in them is the same in both, if nobody writes. Without `read` nothing of either is read; with it, what is cheaper
    read by us than by the caller: single pages, whose counterpart would cost a page fault. */
 size_t engine_compare(const void *a, const void *b, size_t size, bool read, struct engine_range *ranges, size_t max, size_t *count);
+/* Compares up to ENGINE_DIFFERS_PAGES whole pages with others that show a store, and were not brought in yet: those are read from it, and
+   stay where they are. Sets a bit in *pages for each that differs. False: compare them in place. */
+#define ENGINE_DIFFERS_PAGES 32
+bool engine_differs(const void *memory, const void *stored, size_t size, uint64_t *pages);
 
 struct engine_figures {
     uint64_t blocks, registered, views, stores, store_bytes;

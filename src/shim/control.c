@@ -249,6 +249,38 @@ static bool examine(struct search *search, size_t from, size_t to, bool read)
     return true;
 }
 
+/* The same where one of the two is better read from its store. */
+static bool examine_stored(struct search *search, size_t from, size_t to, bool a_stored)
+{
+    const char *memory = a_stored ? search->b : search->a;
+    const char *stored = a_stored ? search->a : search->b;
+
+    for (size_t stop; from < to; from = stop) {
+        uint64_t differs;
+
+        stop = to - from < ENGINE_DIFFERS_PAGES * page_size ? to : from + ENGINE_DIFFERS_PAGES * page_size;
+        if (!engine_differs(memory + from, stored + from, stop - from, &differs)) {
+            if (!examine(search, from, stop, true))
+                return false;
+            continue;
+        }
+        for (size_t at = from; at < stop; at += page_size, differs >>= 1)
+            if ((differs & 1) != 0 && !found(search, at, at + page_size))
+                return false;
+    }
+    return true;
+}
+
+static bool examine_range(struct search *search, size_t base, const struct engine_range *range, bool read)
+{
+    size_t from = base + range->offset;
+    size_t to = from + range->size;
+
+    if (range->look == LOOK_A_STORED || range->look == LOOK_B_STORED)
+        return examine_stored(search, from, to, range->look == LOOK_A_STORED);
+    return examine(search, from, to, read && range->look != LOOK_NONE);
+}
+
 #define RANGES 256 /* on the stack: 6 KiB */
 
 static bool search_all(struct search *search, size_t length)
@@ -262,7 +294,7 @@ static bool search_all(struct search *search, size_t length)
         size_t reached = engine_compare(search->a + at, search->b + at, length - at, read, ranges, RANGES, &count);
 
         for (size_t i = 0; i < count; i++)
-            if (!examine(search, at + ranges[i].offset, at + ranges[i].offset + ranges[i].size, read && ranges[i].look != LOOK_NONE))
+            if (!examine_range(search, at, &ranges[i], read))
                 return false;
         at += reached;
     }

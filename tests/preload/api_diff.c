@@ -223,6 +223,54 @@ static int tell_alone(void)
     return KEPT;
 }
 
+/* Writes runs of 190 pages, of some of them what was there. Returns how much differs. */
+static ssize_t write_runs(unsigned char *block, size_t pages)
+{
+    ssize_t differs = 0;
+
+    for (size_t page = 0; page < pages; page++) {
+        unsigned char *byte = block + page * PAGE + dice(PAGE);
+        bool changed = page % 200 > 50 && page % 7 != 0;
+
+        if (page % 200 < 10)
+            continue;
+        *byte = (unsigned char)(*byte ^ changed);
+        differs += changed ? (ssize_t)PAGE : 0;
+    }
+    return differs;
+}
+
+/* The same of long runs; and where their counterpart was brought in by others, all of it or in part. */
+static int tell_runs(void)
+{
+    size_t size = SIZE / 2; /* a memfd, as above */
+    unsigned char *a = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *b;
+    ssize_t differs;
+
+    if (!cowshim_active()) {
+        printf("# the shim is not at work\n");
+        return SKIPPED;
+    }
+    CHECK(cowshim_register(a, size, 0) == 0, "%s", strerror(errno));
+    paint(a, size, 1);
+    b = cowshim_dup(a, size);
+    differs = write_runs(b, size / PAGE);
+    CHECK(cowshim_diff(a, b, size, 0, NULL, NULL) == differs, "b against a");
+    CHECK(cowshim_diff(b, a, size, 0, NULL, NULL) == differs, "a against b");
+    CHECK(present(a, size) == 0, "%zu pages were brought in", present(a, size));
+    for (size_t read = 1; read < size / PAGE; read *= 4) {
+        unsigned char *c = cowshim_dup(a, size);
+
+        CHECK(first_wrong(c, read * PAGE, 0, 1) == SIZE_MAX && present(c, size) >= read, "the first %zu pages", read);
+        CHECK(read % 16 == 0 ? right(b, c, size, 0) : right(c, b, size, 0), "when %zu pages were read", read);
+        free(c);
+    }
+    free(b);
+    munmap(a, size);
+    return KEPT;
+}
+
 static jmp_buf away;
 
 static int leave(void *context, size_t offset, size_t length)
@@ -326,6 +374,7 @@ static const struct story stories[] = {
     {"it finds what memcmp finds, after any sequence of copies, writes, fills and seals", tell_random},
     {"neither shared pages nor holes are read", tell_unread},
     {"what a page that lies alone is compared with is not brought in", tell_alone},
+    {"nor what a long run of pages is compared with", tell_runs},
     {"the callback may call anything, change both ranges and jump away", tell_callback},
     {"what nobody writes is told exactly while others write beside it", tell_races},
 };
