@@ -26,7 +26,8 @@ EXTRA_DIST += \
     tests/bench/results/2026-11-22-huge-quiet.json tests/bench/results/2026-11-22-memfd-quiet.json \
     tests/bench/results/2026-11-24-huge-pvm.json tests/bench/results/2026-11-24-memfd-pvm.json \
     tests/bench/results/2026-11-24-morning-pvm.json tests/bench/results/2026-11-24-diff-pvm.json \
-    tests/bench/results/2026-11-24-growth-pvm.json tests/bench/results/2026-11-24-growth-8g-pvm.json
+    tests/bench/results/2026-11-24-growth-pvm.json tests/bench/results/2026-11-24-growth-8g-pvm.json \
+    tests/bench/results/2026-11-24-curves-pvm.json
 
 .PHONY: bench
 bench: src/libcowshim.la tests/bench/workloads tests/bench/empty.la
