@@ -325,7 +325,7 @@ bool engine_differs(const void *memory, const void *stored, size_t size, uint64_
     struct entry entry;
     unsigned char *image;
 
-    if (!entry_begin_quiet(&entry))
+    if (size > SCRATCH_SIZE || !entry_begin_quiet(&entry)) /* where pages are of 64 KiB */
         return false;
     image = take_unmapped((uintptr_t)stored, size);
     entry_end(&entry);
