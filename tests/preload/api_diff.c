@@ -147,20 +147,29 @@ static int tell_random(void)
     return KEPT;
 }
 
-/* That nothing shared is read is seen by what reading would do: bring pages in. */
-static int tell_unread(void)
+/* A registered range; the answer is for the story to give unless it is KEPT. */
+static int begin(unsigned char **range, size_t size)
 {
-    struct cowshim_pages before, after;
-    unsigned char *a = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    unsigned char *b;
-    unsigned char resident[PAGES];
-    size_t count = 0;
-
     if (!cowshim_active()) {
         printf("# the shim is not at work\n");
         return SKIPPED;
     }
-    CHECK(cowshim_register(a, SIZE, 0) == 0, "%s", strerror(errno));
+    *range = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(cowshim_register(*range, size, 0) == 0, "%s", strerror(errno));
+    return KEPT;
+}
+
+/* That nothing shared is read is seen by what reading would do: bring pages in. */
+static int tell_unread(void)
+{
+    struct cowshim_pages before, after;
+    unsigned char *a, *b;
+    int begun = begin(&a, SIZE);
+    unsigned char resident[PAGES];
+    size_t count = 0;
+
+    if (begun != KEPT)
+        return begun;
     paint(a, SIZE / 2, 1); /* the other half: holes */
     b = cowshim_dup(a, SIZE);
     CHECK(cowshim_residency(a, SIZE, &before) == 0 && before.hole_bytes >= SIZE / 2, "no holes to begin with");
@@ -191,33 +200,42 @@ static size_t present(const unsigned char *start, size_t size)
     return got < 0 ? SIZE_MAX : count;
 }
 
+/* Writes to a page: something else, or what was there. Returns how much differs by it. */
+static ssize_t touch(unsigned char *block, size_t page, bool changed)
+{
+    unsigned char *byte = block + page * PAGE + dice(PAGE);
+
+    *byte = (unsigned char)(*byte ^ changed);
+    return changed ? (ssize_t)PAGE : 0;
+}
+
+/* Asked both ways, and nothing of a is in the page table afterwards. */
+static int tell_unmapped(const unsigned char *a, const unsigned char *b, size_t size, ssize_t differs)
+{
+    CHECK(cowshim_diff(a, b, size, 0, NULL, NULL) == differs, "b against a");
+    CHECK(cowshim_diff(b, a, size, 0, NULL, NULL) == differs, "a against b");
+    CHECK(present(a, size) == 0, "%zu pages were brought in", present(a, size));
+    return KEPT;
+}
+
 /* Pages that lie alone: what they are compared with is read from its store (a memfd, for so little) and not mapped. One in three is
    written with what was there. */
 static int tell_alone(void)
 {
     size_t size = SIZE / 2;
-    unsigned char *a = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    unsigned char *b;
+    unsigned char *a, *b;
+    int begun = begin(&a, size);
     ssize_t differs = 0;
 
-    if (!cowshim_active()) {
-        printf("# the shim is not at work\n");
-        return SKIPPED;
-    }
-    CHECK(cowshim_register(a, size, 0) == 0, "%s", strerror(errno));
+    if (begun != KEPT)
+        return begun;
     paint(a, size, 1);
     b = cowshim_dup(a, size);
     CHECK(present(a, size) == 0, "%zu pages are there to begin with", present(a, size));
-    for (size_t page = 1; page < size / PAGE; page += 10) {
-        unsigned char *byte = b + page * PAGE + dice(PAGE);
-        bool changed = page % 3 != 0;
-
-        *byte = (unsigned char)(*byte ^ changed);
-        differs += changed ? (ssize_t)PAGE : 0;
-    }
-    CHECK(cowshim_diff(a, b, size, 0, NULL, NULL) == differs, "b against a");
-    CHECK(cowshim_diff(b, a, size, 0, NULL, NULL) == differs, "a against b");
-    CHECK(present(a, size) == 0, "%zu pages were brought in", present(a, size));
+    for (size_t page = 1; page < size / PAGE; page += 10)
+        differs += touch(b, page, page % 3 != 0);
+    if (tell_unmapped(a, b, size, differs) != KEPT)
+        return BROKEN;
     free(b);
     munmap(a, size);
     return KEPT;
@@ -228,15 +246,9 @@ static ssize_t write_runs(unsigned char *block, size_t pages)
 {
     ssize_t differs = 0;
 
-    for (size_t page = 0; page < pages; page++) {
-        unsigned char *byte = block + page * PAGE + dice(PAGE);
-        bool changed = page % 200 > 50 && page % 7 != 0;
-
-        if (page % 200 < 10)
-            continue;
-        *byte = (unsigned char)(*byte ^ changed);
-        differs += changed ? (ssize_t)PAGE : 0;
-    }
+    for (size_t page = 0; page < pages; page++)
+        if (page % 200 >= 10)
+            differs += touch(block, page, page % 200 > 50 && page % 7 != 0);
     return differs;
 }
 
@@ -244,21 +256,17 @@ static ssize_t write_runs(unsigned char *block, size_t pages)
 static int tell_runs(void)
 {
     size_t size = SIZE / 2; /* a memfd, as above */
-    unsigned char *a = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    unsigned char *b;
+    unsigned char *a, *b;
+    int begun = begin(&a, size);
     ssize_t differs;
 
-    if (!cowshim_active()) {
-        printf("# the shim is not at work\n");
-        return SKIPPED;
-    }
-    CHECK(cowshim_register(a, size, 0) == 0, "%s", strerror(errno));
+    if (begun != KEPT)
+        return begun;
     paint(a, size, 1);
     b = cowshim_dup(a, size);
     differs = write_runs(b, size / PAGE);
-    CHECK(cowshim_diff(a, b, size, 0, NULL, NULL) == differs, "b against a");
-    CHECK(cowshim_diff(b, a, size, 0, NULL, NULL) == differs, "a against b");
-    CHECK(present(a, size) == 0, "%zu pages were brought in", present(a, size));
+    if (tell_unmapped(a, b, size, differs) != KEPT)
+        return BROKEN;
     for (size_t read = 1; read < size / PAGE; read *= 4) {
         unsigned char *c = cowshim_dup(a, size);
 
