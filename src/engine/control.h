@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 
 int engine_register(void *start, size_t size);
 int engine_unregister(void *start, size_t size);

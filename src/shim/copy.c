@@ -4,7 +4,7 @@
 #include <wchar.h>
 
 #include "engine/engine.h"
-#include "engine/observe.h"
+#include "engine/report/observe.h"
 #include "shim/hook.h"
 
 #define CALLER __builtin_return_address(0)

@@ -5,7 +5,7 @@
 #include <signal.h>
 
 #include "engine/engine.h"
-#include "engine/entry.h"
+#include "engine/process/entry.h"
 #include "kernel/write_guard.h"
 #include "shim/hook.h"
 

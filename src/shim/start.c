@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "engine/engine.h"
-#include "engine/observe.h"
+#include "engine/report/observe.h"
 #include "kernel/coredump.h"
 #include "shim/hook.h"
 

@@ -17,7 +17,7 @@ explain() { sed 's/^/# /' "$1"; }
 build() {
     name=$1 compiler=$2
     shift 2
-    "$compiler" "$@" -Wall -Wextra -Wpedantic -Wshadow -Werror -I"$TOP_SRCDIR/src" -o "$work/$name" >"$work/said" 2>&1
+    "$compiler" "$@" -Wall -Wextra -Wpedantic -Wshadow -Werror -I"$TOP_SRCDIR/include" -I"$TOP_SRCDIR/src" -o "$work/$name" >"$work/said" 2>&1
 }
 
 has() { command -v "$1" >"$work/said" 2>&1; }

@@ -118,7 +118,7 @@ ALL = [
         ]),
 
     App("checkpoint-ring", ["../../examples/checkpoint_ring.c"],
-        compiler=["cc", "-O2", "-I" + os.path.join(stepped.ROOT, "src"), "-o"], commands=["cc"], grows=[
+        compiler=["cc", "-O2", "-I" + os.path.join(stepped.ROOT, "include"), "-o"], commands=["cc"], grows=[
             # Each keeps what the next step changed; the last one is the state itself.
             ("25 steps, restored from the file, nine states kept", 8 * 2.56, 4),
         ], must_print=["restored byte for byte: yes"]),

@@ -10,9 +10,9 @@
 #include "base/config.h"
 #include "base/next.h"
 #include "base/page.h"
-#include "engine/block.h"
+#include "engine/block/block.h"
 #include "engine/engine.h"
-#include "engine/extent.h"
+#include "engine/store/extent.h"
 #include "kernel/sys.h"
 #include "slots.h"
 

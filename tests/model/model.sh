@@ -17,8 +17,8 @@ else
     trap 'rm -rf "$work"' EXIT
 fi
 
-# shellcheck source=tests/find_library.sh
-. "$here/../find_library.sh"
+# shellcheck source=tests/support/find_library.sh
+. "$here/../support/find_library.sh"
 
 # number name operations expectation unit threads [environment]
 run_one() {

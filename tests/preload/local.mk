@@ -41,11 +41,7 @@ tests_preload_api_library_la_SOURCES = tests/preload/api_library.c
 tests_preload_api_library_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
-dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh
-EXTRA_DIST += tests/find_library.sh tests/preload/exports.txt tests/preload/stories tests/preload/story.h tests/preload/instruction.h
-TESTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh
-dist_check_SCRIPTS += tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh
 dist_check_SCRIPTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh
-EXTRA_DIST += tests/preload/exports.txt tests/preload/stories tests/preload/story.h tests/preload/instruction.h \
-    tests/preload/same.h tests/preload/ring.h
+EXTRA_DIST += tests/support/find_library.sh tests/preload/exports.txt tests/preload/stories tests/preload/story.h \
+    tests/preload/instruction.h tests/preload/same.h tests/preload/ring.h
 TESTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/musl.sh tests/preload/run.sh tests/preload/same.sh

@@ -15,8 +15,8 @@ else
     trap 'rm -rf "$work"' EXIT
 fi
 
-# shellcheck source=tests/find_library.sh
-. "$here/../find_library.sh"
+# shellcheck source=tests/support/find_library.sh
+. "$here/../support/find_library.sh"
 
 # One of these tests, or one that is installed.
 preloaded() {

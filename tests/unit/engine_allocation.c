@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
 

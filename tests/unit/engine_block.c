@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "engine/block.h"
+#include "engine/block/block.h"
 #include "unit.h"
 
 #define PLACES 600

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engine/counters.h"
-#include "engine/drop.h"
+#include "engine/report/counters.h"
+#include "engine/memory/drop.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
 

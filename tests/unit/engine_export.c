@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
-#include "engine/export_page.h"
+#include "engine/report/export_page.h"
 #include "engine_unit.h"
 #include "kernel/sys.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
 #include "kernel/descriptor.h"

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/page.h"
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
-#include "engine/extent.h"
+#include "engine/store/extent.h"
 #include "kernel/pagemap.h"
 #include "unit.h"
 

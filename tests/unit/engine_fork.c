@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
 

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #include "base/thread.h"
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
 #include "kernel/map.h"

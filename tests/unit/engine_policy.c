@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The policy as what it is: a pure function. Nothing here asks the kernel, and no number of policy.c is repeated: what is
    checked is what DESIGN section 8 promises of each policy. */
-#include "engine/policy.h"
+#include "engine/policy/policy.h"
 #include "unit.h"
 
 /* A copy of 400 MiB in 4 KiB pages that a program fills and copies the first time. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
 #include "kernel/vma.h"
@@ -193,7 +193,7 @@ static void produce(enum reason wanted)
 }
 
 #define REASON(name, words) TEST(reason, name) { produce(REASON_##name); }
-#include "engine/reasons.def"
+#include "engine/report/reasons.def"
 #undef REASON
 
 /* Uses up the budget for views but for the last `left`. */

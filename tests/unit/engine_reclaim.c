@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
-#include "engine/reclaim.h"
+#include "engine/store/reclaim.h"
 #include "engine_unit.h"
 #include "kernel/pagemap.h"
 #include "kernel/storefile.h"

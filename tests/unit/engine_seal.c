@@ -3,9 +3,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
-#include "engine/seal.h"
+#include "engine/copy/seal.h"
 #include "engine_unit.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"

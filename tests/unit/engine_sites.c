@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
-#include "engine/sites.h"
+#include "engine/policy/sites.h"
 #include "engine_unit.h"
 #include "kernel/sys.h"
 

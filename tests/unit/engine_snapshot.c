@@ -3,7 +3,7 @@
    can be shared is shared, by the kernel's own account. */
 #include <string.h>
 
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "engine/counters.h"
+#include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
 #include "kernel/descriptor.h"

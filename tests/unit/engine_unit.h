@@ -3,8 +3,8 @@
 #ifndef COWSHIM_TESTS_ENGINE_UNIT_H
 #define COWSHIM_TESTS_ENGINE_UNIT_H
 
-#include "engine/block.h"
-#include "engine/extent.h"
+#include "engine/block/block.h"
+#include "engine/store/extent.h"
 #include "unit.h"
 
 /* The record of a live block that no other thread removes: not held. */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* The command `cowshim`: finds the sub-command and leaves the rest to it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/page.h"
+#include "command/common/command.h"
+
+static const struct command commands[] = {
+#define COMMAND(name, help) {#name, help, command_##name},
+#include "command/common/commands.def"
+#undef COMMAND
+};
+
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int help_print(void)
+{
+    puts("Usage: cowshim COMMAND [OPTION]...\n"
+         "Makes copies of large arrays copy-on-write, in programs as they are.\n"
+         "\n"
+         "Commands:");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    puts("  help       the help of a command\n"
+         "\n"
+         "Options:\n"
+         "  --help     this text\n"
+         "  --version  name and version\n"
+         "\n"
+         "'cowshim help COMMAND' says more about a command; see also cowshim(1) and libcowshim(7).");
+    return EXIT_SUCCESS;
+}
+
+static int version_print(void)
+{
+    puts("cowshim " PACKAGE_VERSION);
+    return EXIT_SUCCESS;
+}
+
+static int command_start(const struct command *command, int argc, char **argv)
+{
+    static char title[40];
+
+    snprintf(title, sizeof title, "cowshim %s", command->name);
+    argv[0] = title;
+    return command->function(argc, argv);
+}
+
+static int unknown(const char *what, const char *name)
+{
+    message_error("%s is not %s of cowshim", name, what);
+    return message_usage("cowshim");
+}
+
+/* `cowshim help run` is `cowshim run --help`: there is one help for each command, and it comes from the command. */
+static int help_of(int argc, char **argv)
+{
+    char option[] = "--help";
+    char *help[] = {NULL, option, NULL};
+    const struct command *command;
+
+    if (argc < 2 || strcmp(argv[1], "help") == 0)
+        return help_print();
+    command = command_find(argv[1]);
+    return command == NULL ? unknown("a command", argv[1]) : command_start(command, 2, help);
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    const struct command *command;
+
+    if (word == NULL) {
+        message_error("no command is given");
+        return message_usage("cowshim");
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return help_print();
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+        return version_print();
+    if (strcmp(word, "help") == 0)
+        return help_of(argc - 1, argv + 1);
+    if (*word == '-')
+        return unknown("an option", word);
+    command = command_find(word);
+    return command == NULL ? unknown("a command", word) : command_start(command, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int code;
+
+    /* The bounds in the table of options depend on it. */
+    page_init();
+    code = dispatch(argc, argv);
+    /* A full disk or a closed pipe behind stdout is a failure too. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        message_error("stdout: %s", strerror(errno));
+        return EXIT_USAGE;
+    }
+    return code;
+}

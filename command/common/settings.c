@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "command/common/settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "command/common/command.h"
+
+#define INDENT 10
+#define WIDTH 80
+#define NAME_SIZE 40
+
+static const char prefix[] = "COWSHIM_";
+
+/* The one variable that has a natural value, so that its option may stand alone. */
+static const char *value_alone(unsigned index)
+{
+    return index == CONFIG_INDEX_stats ? "stderr" : NULL;
+}
+
+static const char *option_name(const char *variable, char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "%s", variable + strlen(prefix));
+    for (char *c = name; *c != '\0'; c++)
+        *c = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
+    return name;
+}
+
+void settings_add_options(struct option options[CONFIG_COUNT])
+{
+    static char names[CONFIG_COUNT][NAME_SIZE];
+    struct config_option table[CONFIG_COUNT];
+
+    config_options(table);
+    for (unsigned i = 0; i < CONFIG_COUNT; i++) {
+        options[i].name = option_name(table[i].variable, names[i]);
+        options[i].has_arg = value_alone(i) != NULL ? optional_argument : required_argument;
+        options[i].flag = NULL;
+        options[i].val = SETTINGS_FIRST + (int)i;
+    }
+}
+
+/* As config_parse() reads it. */
+static const char *size_format(size_t size, char text[32])
+{
+    static const char units[] = "\0KMG";
+    unsigned unit = 0;
+
+    while (unit < 3 && size != 0 && size % 1024 == 0) {
+        size /= 1024;
+        unit++;
+    }
+    snprintf(text, 32, "%zu%.1s", size, &units[unit]);
+    return text;
+}
+
+/* "auto|registered|off" as a sentence has it: "auto, registered or off". */
+static char *choices_format(const char *choices)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    while (*choices != '\0') {
+        size_t word = strcspn(choices, "|");
+        const char *rest = choices + word + (choices[word] == '|');
+
+        fprintf(out, "%.*s%s", (int)word, choices, *rest == '\0' ? "" : strchr(rest, '|') == NULL ? " or " : ", ");
+        choices = rest;
+    }
+    fclose(out);
+    return text;
+}
+
+static void complain(const struct config_option *option, const char *text)
+{
+    char name[NAME_SIZE];
+    char *choices = option->choices != NULL ? choices_format(option->choices) : NULL;
+    char low[32], high[32];
+
+    option_name(option->variable, name);
+    if (option->type == CONFIG_SIZE)
+        message_error("--%s=%s: accepted are sizes from %s to %s, such as 65536, 64K, 1M or 2G", name, text,
+                      size_format(option->smallest, low), size_format(option->largest, high));
+    else
+        message_error("--%s=%s: accepted are %s", name, text, choices);
+    free(choices);
+}
+
+static bool path_is_writable(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder;
+    bool writable;
+
+    if (access(path, F_OK) == 0)
+        return access(path, W_OK) == 0;
+    folder = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    writable = folder != NULL && access(folder, W_OK | X_OK) == 0;
+    free(folder);
+    return writable;
+}
+
+/* The shim opens the file when the program ends, wherever that has gone by then. Returns what is allocated, or NULL. */
+static char *path_prepare(const char *path)
+{
+    char *folder, *whole;
+
+    if (*path == '\0' || strcmp(path, "stderr") == 0)
+        return strdup(path);
+    if (!path_is_writable(path)) {
+        message_error("--stats=%s: accepted are stderr and files that can be written (%s)", path, strerror(errno));
+        return NULL;
+    }
+    if (*path == '/')
+        return strdup(path);
+    folder = getcwd(NULL, 0);
+    if (folder == NULL || asprintf(&whole, "%s/%s", folder, path) < 0) {
+        message_error("--stats=%s: %s", path, strerror(errno));
+        whole = NULL;
+    }
+    free(folder);
+    return whole;
+}
+
+static bool variable_set(const char *variable, const char *text)
+{
+    if (setenv(variable, text, 1) == 0)
+        return true;
+    message_error("%s: %s", variable, strerror(errno));
+    return false;
+}
+
+bool settings_apply(unsigned index, const char *text)
+{
+    struct config_option table[CONFIG_COUNT];
+    union config_value value;
+    char *path;
+    bool done;
+
+    config_options(table);
+    if (text == NULL)
+        text = value_alone(index);
+    if (config_parse(&table[index], text, &value) != 0) {
+        complain(&table[index], text);
+        return false;
+    }
+    if (index != CONFIG_INDEX_stats)
+        return variable_set(table[index].variable, text);
+    path = path_prepare(text);
+    done = path != NULL && variable_set(table[index].variable, path);
+    free(path);
+    return done;
+}
+
+bool settings_quiet(void)
+{
+    struct config_option table[CONFIG_COUNT];
+    const char *text;
+    union config_value value;
+
+    config_options(table);
+    text = getenv(table[CONFIG_INDEX_log].variable);
+    return text != NULL && config_parse(&table[CONFIG_INDEX_log], text, &value) == 0 && value.choice < LOG_LEVEL_WARN;
+}
+
+static void print_wrapped(const char *text)
+{
+    size_t column = WIDTH;
+
+    while (*text != '\0') {
+        size_t word = strcspn(text, " ");
+
+        if (column + 1 + word > WIDTH - 1) {
+            printf("%s%*s%.*s", column == WIDTH ? "" : "\n", INDENT, "", (int)word, text);
+            column = INDENT + word;
+        } else {
+            printf(" %.*s", (int)word, text);
+            column += 1 + word;
+        }
+        text += word + strspn(text + word, " ");
+    }
+    putchar('\n');
+}
+
+void settings_print_option(const char *name, const char *text)
+{
+    printf("  --%s\n", name);
+    print_wrapped(text);
+}
+
+static void print_bounds(const struct config_option *option)
+{
+    char low[32], high[32];
+
+    printf("%*s%s", INDENT, "", option->variable);
+    if (option->type == CONFIG_SIZE)
+        printf(", %s to %s", size_format(option->smallest, low), size_format(option->largest, high));
+    if (*option->fallback != '\0')
+        printf(", default %s\n", option->fallback);
+    else
+        puts(", not set by default");
+}
+
+static const char *value_kind(const struct config_option *option)
+{
+    if (option->type == CONFIG_CHOICE)
+        return option->choices;
+    return option->type == CONFIG_SIZE ? "SIZE" : "TEXT";
+}
+
+void settings_print_help(void)
+{
+    struct config_option table[CONFIG_COUNT];
+
+    config_options(table);
+    for (unsigned i = 0; i < CONFIG_COUNT; i++) {
+        char name[NAME_SIZE], title[NAME_SIZE + 80];
+
+        option_name(table[i].variable, name);
+        if (value_alone(i) != NULL)
+            snprintf(title, sizeof title, "%s[=PATH]", name);
+        else
+            snprintf(title, sizeof title, "%s %s", name, value_kind(&table[i]));
+        settings_print_option(title, table[i].help);
+        print_bounds(&table[i]);
+    }
+}

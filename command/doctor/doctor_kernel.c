@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls of the kernel that the shim asks for. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/doctor/doctor.h"
+#include "engine/report/export_page.h"
+#include "kernel/exportfile.h"
+#include "kernel/pagemap.h"
+#include "kernel/sys.h"
+#include "kernel/vma.h"
+#include "kernel/write_guard.h"
+
+static void pages(struct findings *findings)
+{
+    const char *name = pagemap_name();
+
+    if (strcmp(name, pagemap_scan.name) == 0)
+        finding_add(findings, "pages", VERDICT_OK, "PAGEMAP_SCAN tells which pages are private");
+    else if (strcmp(name, pagemap_read.name) == 0)
+        finding_remedy(finding_add(findings, "pages", VERDICT_DEGRADED,
+                                   "no PAGEMAP_SCAN: /proc/self/pagemap is read, which takes longer for large arrays"),
+                       "Linux 6.7 or later; in a container, a seccomp profile that allows ioctl() on /proc");
+    else if (access("/proc/self/pagemap", R_OK) != 0)
+        finding_remedy(finding_add(findings, "pages", VERDICT_MISSING, "/proc/self/pagemap cannot be read: no copy is shared"),
+                       "mount /proc, or do not hide pagemap in the container");
+    else
+        finding_remedy(finding_add(findings, "pages", VERDICT_MISSING,
+                                   "the kernel does not tell which pages are private: no copy is shared"),
+                       "a kernel with CONFIG_PROC_PAGE_MONITOR");
+}
+
+static void mappings(struct findings *findings)
+{
+    if (vma_available())
+        finding_add(findings, "mappings", VERDICT_OK, "PROCMAP_QUERY confirms what is mapped before it is replaced");
+    else
+        finding_remedy(finding_add(findings, "mappings", VERDICT_DEGRADED,
+                                   "no PROCMAP_QUERY: what the program maps by system calls of its own is not noticed"),
+                       "Linux 6.11 or later");
+}
+
+static void remedy_uffd(struct finding *finding, int error)
+{
+    if (error == -EPERM)
+        finding_remedy(finding, "sysctl vm.unprivileged_userfaultfd=1, or a seccomp profile that allows userfaultfd()");
+    else if (error == -EINVAL)
+        finding_remedy(finding, "Linux 5.19 or later: write protection of shared memory by userfaultfd");
+    else if (error == -ENOSYS)
+        finding_remedy(finding, "a kernel with CONFIG_USERFAULTFD, or a seccomp profile that allows userfaultfd()");
+    else
+        finding_remedy(finding, "userfaultfd() says: %s", strerror(-error));
+}
+
+/* Threads that write while their pages move into a store. The shim itself picks by the same function. */
+static void guard(struct findings *findings)
+{
+    const struct write_guard *picked = write_guard_pick(2);
+
+    if (picked == &write_guard_uffd)
+        finding_add(findings, "other threads", VERDICT_OK, "userfaultfd holds off their writes while pages move");
+    else if (picked == &write_guard_mprotect)
+        remedy_uffd(finding_add(findings, "other threads", VERDICT_DEGRADED,
+                                "no userfaultfd: mprotect and a SIGSEGV handler hold off their writes, which is slower"),
+                    uffd_probe());
+    else
+        remedy_uffd(finding_add(findings, "other threads", VERDICT_DEGRADED,
+                                "nothing holds off their writes: programs with threads copy plainly"),
+                    uffd_probe());
+}
+
+static void page(struct findings *findings)
+{
+    struct descriptor file;
+    uintptr_t start;
+    const size_t size = EXPORT_BLOCKS_OFFSET;
+    int error = exportfile_open(EXPORT_NAME, size, size, &file, &start);
+
+    if (error != 0) {
+        finding_remedy(finding_add(findings, "exported page", VERDICT_DEGRADED,
+                                   "cowshim stat, top and map will see no process (%s)", strerror(-error)),
+                       "Linux 5.1 or later, and memfd_create() and F_ADD_SEALS allowed");
+        return;
+    }
+    exportfile_close(&file, start, size);
+    finding_add(findings, "exported page", VERDICT_OK, "cowshim stat, top and map can look into processes");
+}
+
+static void filters(struct findings *findings)
+{
+    char text[4096];
+    const char *line = sys_read_file("/proc/self/status", text, sizeof text) > 0 ? strstr(text, "\nSeccomp:") : NULL;
+    const char *container = access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 ? "in a container" : "";
+
+    if (line != NULL && line[10] == '2')
+        finding_remedy(finding_add(findings, "seccomp", VERDICT_OK, "a filter of system calls is at work here%s%s",
+                                   *container == '\0' ? "" : ", ", container),
+                       "if something above is not ok: the filter may forbid it (docker run --security-opt seccomp=...)");
+    else
+        finding_add(findings, "seccomp", VERDICT_OK, "no filter of system calls%s%s", *container == '\0' ? "" : ", ", container);
+}
+
+void doctor_kernel(struct findings *findings)
+{
+    pages(findings);
+    mappings(findings);
+    guard(findings);
+    page(findings);
+    filters(findings);
+}

@@ -1,0 +1,70 @@
+# Included by the top Makefile.am; paths are from the top.
+# The program is not called after its folder: a program and a folder of one name cannot both be made in the tree.
+bin_PROGRAMS += command/cowshim
+command_cowshim_SOURCES = \
+    command/common/command.h \
+    command/common/commands.def \
+    command/trail/document.c command/trail/document.h \
+    command/trail/document_page.c \
+    command/trail/document_text.c \
+    command/doctor/doctor.c command/doctor/doctor.h \
+    command/doctor/doctor_kernel.c \
+    command/doctor/doctor_limits.c \
+    command/doctor/doctor_stores.c \
+    command/common/elf_file.c command/common/elf_file.h \
+    command/trail/findings.c command/trail/findings.h \
+    command/common/json.c command/common/json.h \
+    command/common/launch.c command/common/launch.h \
+    command/common/library.c command/common/library.h \
+    command/common/main.c \
+    command/live/map.c \
+    command/live/map_draw.h \
+    command/live/map_svg.c \
+    command/live/map_terminal.c \
+    command/trail/markup.c \
+    command/trail/markup.h \
+    command/common/message.c \
+    command/trail/picture.c command/trail/picture.h \
+    command/trail/places.c command/trail/places.h \
+    command/common/process.c command/common/process.h \
+    command/common/process_words.c \
+    command/trail/profile.c command/trail/profile.h \
+    command/trail/profile_json.c command/trail/profile_json.h \
+    command/common/program.c command/common/program.h \
+    command/trail/report.c \
+    command/common/run.c \
+    command/live/scene.c command/live/scene.h \
+    command/live/scene_read.c command/live/scene_read.h \
+    command/common/settings.c command/common/settings.h \
+    command/trail/simulate.c command/trail/simulate.h \
+    command/common/size_text.c command/common/size_text.h \
+    command/live/stat.c \
+    command/live/stat_text.c command/live/stat_text.h \
+    command/trail/symbols.c command/trail/symbols.h \
+    command/common/target.c command/common/target.h \
+    command/live/top.c \
+    command/trail/trail.c command/trail/trail.h \
+    command/common/value.c command/common/value.h \
+    command/trail/verdict.c \
+    command/trail/world.c command/trail/world.h
+nodist_command_cowshim_SOURCES = command/trail/page.inc
+command_cowshim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) -DPKGLIBDIR='"$(pkglibdir)"'
+# The engine has the table of variables; where it is built with a sanitizer, what links it must be too.
+command_cowshim_CFLAGS = $(AM_CFLAGS) $(SANITIZER_FLAGS) $(ELFUTILS_CFLAGS) $(JSON_CFLAGS) $(NCURSES_CFLAGS)
+command_cowshim_LDADD = src/libengine.la $(ELFUTILS_LIBS) $(JSON_LIBS) $(NCURSES_LIBS) -lm
+
+# The page as a string of C, a line for each of its lines.
+BUILT_SOURCES += command/trail/page.inc
+CLEANFILES += command/trail/page.inc
+EXTRA_DIST += command/trail/page.html
+command/trail/page.inc: command/trail/page.html
+	@$(MKDIR_P) command/trail
+	$(AM_V_GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $(srcdir)/command/trail/page.html >$@.new && mv $@.new $@
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = command/completions/bash/cowshim
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = command/completions/zsh/_cowshim
+
+dist_check_SCRIPTS += command/tests/run.sh command/tests/completions.sh
+TESTS += command/tests/run.sh command/tests/completions.sh

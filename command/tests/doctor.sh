@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# TAP: `cowshim doctor` names what is missing and the remedy, with each feature taken away by what really takes it away.
+set -u
+
+cowshim=$TOP_BUILDDIR/command/cowshim
+without=$TOP_BUILDDIR/command/tests/without
+count=0
+for variable in $(env | sed -n 's/^\(COWSHIM_[A-Z_]*\)=.*/\1/p'); do
+    unset "$variable"
+done
+
+# expect NAME CODE PATTERN...: of "$said" and $code.
+expect() {
+    name=$1 wanted=$2
+    shift 2
+    count=$((count + 1))
+    problem=
+    [ "$code" -eq "$wanted" ] || problem="exit code $code, not $wanted"
+    for pattern in "$@"; do
+        echo "$said" | grep -q -e "$pattern" || problem="${problem:-no line like: $pattern}"
+    done
+    if [ -z "$problem" ]; then
+        echo "ok $count - $name"
+    else
+        echo "not ok $count - $name"
+        echo "# $problem"
+        echo "$said" | sed 's/^/# /'
+    fi
+}
+
+skip() {
+    count=$((count + 1))
+    echo "ok $count - $1 # SKIP $2"
+}
+
+doctor() {
+    said=$("$@" 2>&1)
+    code=$?
+}
+
+doctor "$cowshim" doctor
+expect 'a machine on which the tests run can share copies' 0 '^[a-z]* *small store .*measured' '^ok *exported page'
+usual=$said
+doctor "$cowshim" doctor --json
+expect 'JSON has a verdict and measured speeds' 0 '"verdict": *"' '"seal_bytes_per_second": *[1-9]' '"remedy": *null'
+doctor "$cowshim" doctor extra
+expect 'arguments are an error' 125 'takes no arguments'
+
+if "$without" memfd_create true; then
+    doctor "$without" memfd_create "$cowshim" doctor
+    expect 'without memfd_create: no store' 1 '^missing *small store' '-> .*memfd_create' '^degraded *exported page' 'stay plain here'
+    doctor "$without" userfaultfd "$cowshim" doctor
+    expect 'without userfaultfd: the other guard' 0 '^degraded *other threads .*mprotect' '-> .*userfaultfd()'
+    doctor "$without" ftruncate "$cowshim" doctor
+    expect 'without ftruncate: no store' 1 '^missing *small store'
+    doctor "$without" ioctl "$cowshim" doctor
+    expect 'without ioctl: pages are read one by one' 0 '^degraded *pages .*pagemap' '^degraded *mappings'
+    if echo "$usual" | grep -q '^ok *huge store'; then
+        doctor "$without" newuser "$cowshim" doctor
+        expect 'without user namespaces: no huge store' 0 '^degraded *huge store .*user namespace' '-> .*user'
+        doctor "$without" fsopen "$cowshim" doctor
+        expect 'without fsopen: no huge store' 0 '^degraded *huge store'
+    else
+        skip 'without user namespaces, fsopen' 'there is no huge store here anyway'
+    fi
+    expect 'a filter is told of' 0 'a filter of system calls is at work'
+else
+    skip 'with calls taken away' 'seccomp filters are not allowed here'
+fi
+
+limited() {
+    said=$(ulimit "$1" "$2" && "$cowshim" doctor 2>&1)
+    code=$?
+}
+limited -n 40
+expect 'few descriptors: none are taken' 1 '^missing *descriptors' '-> ulimit -n' '^missing *small store'
+limited -n 200
+expect 'not many descriptors' 0 '^degraded *descriptors .*200'
+limited -f 1000
+expect 'a limit on files is one on stores' 1 '^degraded *file size' '^missing *small store' '-> ulimit -f unlimited'
+case $(sed -n 's/^SANITIZER_FLAGS = *//p' "$TOP_BUILDDIR/Makefile") in
+'')
+    limited -v 4000000
+    expect 'a limit on the address space' 0 '^degraded *address space .*3.81 GiB'
+    ;;
+*) skip 'a limit on the address space' 'the sanitizer takes more than that' ;;
+esac
+said=$(COWSHIM_HUGE=off "$cowshim" doctor 2>&1) code=$?
+expect 'what is switched off is named' 0 '^degraded *huge store .*switched off' '-> unset COWSHIM_HUGE'
+echo "1..$count"

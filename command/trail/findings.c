@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "command/trail/findings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *findings_reason_name(unsigned reason)
+{
+    if (reason == REASON_none)
+        return "shared";
+    return reason == FINDINGS_SMALL ? "too_small" : reason_name((enum reason)reason);
+}
+
+const char *findings_reason_words(unsigned reason)
+{
+    if (reason == REASON_none)
+        return "can be shared";
+    return reason == FINDINGS_SMALL ? "smaller than COWSHIM_MIN_SIZE" : reason_words((enum reason)reason);
+}
+
+static void count(struct tally *tally, uint64_t times, uint64_t bytes)
+{
+    tally->count += times;
+    tally->bytes += bytes;
+}
+
+/* The site of a stack: stacks that end at the same place are one. */
+static struct site *site_of(struct findings *findings, uint32_t stack, bool apart)
+{
+    struct place_words *place;
+    struct site *sites;
+
+    if (stack >= findings->trail->stack_count)
+        stack = findings->trail->stack_count; /* the entry of what is not known */
+    place = &findings->places[stack];
+    for (unsigned i = 0; i < findings->site_count; i++)
+        if (findings->sites[i].apart == apart && strcmp(findings->sites[i].place->where, place->where) == 0)
+            return &findings->sites[i];
+    sites = realloc(findings->sites, (findings->site_count + 1) * sizeof *sites);
+    if (sites == NULL)
+        return NULL;
+    findings->sites = sites;
+    sites += findings->site_count++;
+    *sites = (struct site){.place = place, .stack = stack, .apart = apart};
+    return sites;
+}
+
+static unsigned reason_of(uint32_t reason)
+{
+    return reason == TRAIL_TOO_SMALL ? FINDINGS_SMALL : reason <= REASONS ? reason : REASON_nested;
+}
+
+static bool add_copy(struct findings *findings, uint32_t number)
+{
+    const struct trail_copy *copy = (const void *)findings->trail->steps[number].event;
+    const struct outcome *outcome = &findings->simulation.outcomes[number];
+    struct site *site = site_of(findings, copy->stack, false);
+    unsigned reason = reason_of(outcome->reason);
+    uint64_t bytes = copy->size + copy->also_bytes;
+
+    if (site == NULL)
+        return false;
+    if (findings->trail->begin->apply != 0 && copy->shared > 0)
+        reason = REASON_none;
+    if (copy->size > site->largest) {
+        site->largest = copy->size;
+        site->place = &findings->places[copy->stack < findings->trail->stack_count ? copy->stack : findings->trail->stack_count];
+        site->stack = copy->stack;
+    }
+    count(&site->all, 1 + copy->also, bytes);
+    count(&site->by_reason[reason], 1 + copy->also, bytes);
+    count(&findings->all, 1 + copy->also, bytes);
+    count(&findings->by_reason[reason], 1 + copy->also, bytes);
+    site->same += outcome->same;
+    site->known += outcome->known;
+    site->saved += outcome->saved;
+    site->sampled = site->sampled || copy->also > 0;
+    findings->saved += outcome->saved;
+    if (reason == REASON_none || reason == REASON_unlikely) {
+        findings->same += outcome->same;
+        findings->known += outcome->known;
+    }
+    return true;
+}
+
+/* A block that was written to all over, and no large copy went into it: it was computed, read in, or copied piece by piece. */
+static bool add_filled(struct findings *findings, const struct step *step)
+{
+    const struct trail_block *what = (const void *)step->event;
+    const struct trail_block *added;
+    struct site *site;
+
+    if (step->moves || step->block == NO_BLOCK || what->probes == 0 || what->filled < what->probes)
+        return true;
+    added = (const void *)findings->trail->steps[step->block].event;
+    site = site_of(findings, added->stack, true);
+    if (site != NULL)
+        count(&site->all, 1, what->size);
+    return site != NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct site *one = a, *other = b;
+
+    if (one->apart != other->apart)
+        return one->apart ? 1 : -1;
+    if (one->saved != other->saved)
+        return one->saved > other->saved ? -1 : 1;
+    return one->all.bytes > other->all.bytes ? -1 : one->all.bytes < other->all.bytes;
+}
+
+static bool add_all(struct findings *findings)
+{
+    bool done = true;
+
+    for (uint32_t i = 0; done && i < findings->trail->count; i++) {
+        const struct step *step = &findings->trail->steps[i];
+
+        if (step->event->type == TRAIL_COPY)
+            done = add_copy(findings, i);
+        else if (step->event->type == TRAIL_LEAVES || step->event->type == TRAIL_CHANGED)
+            done = add_filled(findings, step);
+        if (step->event->type == TRAIL_ADDED)
+            findings->blocks += 1 + ((const struct trail_block *)(const void *)step->event)->was;
+    }
+    if (findings->site_count > 0)
+        qsort(findings->sites, findings->site_count, sizeof *findings->sites, compare);
+    return done;
+}
+
+bool findings_make(const struct trail *trail, unsigned policy, struct findings *findings)
+{
+    struct symbols *symbols = symbols_open(trail->maps);
+    bool done;
+
+    memset(findings, 0, sizeof *findings);
+    findings->trail = trail;
+    findings->places = places_read(trail, symbols);
+    done = findings->places != NULL && simulate(trail, policy, &findings->simulation) && add_all(findings);
+    symbols_close(symbols);
+    if (done) {
+        findings->helps = verdict_helps(findings);
+        findings->verdict = verdict_write(findings);
+    }
+    return done && findings->verdict != NULL;
+}
+
+void findings_free(struct findings *findings)
+{
+    places_free(findings->places, findings->trail);
+    simulation_free(&findings->simulation);
+    free(findings->sites);
+    free(findings->verdict);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* cowshim profile [OPTION]... [--] PROGRAM [ARGUMENT]...: the program runs with the observer beside the shim; each of its processes
+   leaves a trail in a folder of ours, which is read when the program has ended. */
+#include "command/trail/profile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command/common/command.h"
+#include "command/trail/document.h"
+#include "command/common/launch.h"
+#include "profile/format.h"
+#include "command/trail/profile_json.h"
+#include "command/common/settings.h"
+#include "command/common/value.h"
+
+#define OBSERVER "libcowshim-profile.so"
+#define OPTION_APPLY 'a'
+
+static int help_print(void)
+{
+    puts("Usage: cowshim profile [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+         "Runs PROGRAM as it is and says where its large copies come from, which of them could\n"
+         "share memory and which could not and why, and what the shim would have saved.\n"
+         "What follows PROGRAM is PROGRAM's.\n"
+         "\n"
+         "Options:");
+    settings_print_option("output FILE, -o FILE", "FILE.html: a page to look at; FILE.json: all that is known; FILE.txt: the text that"
+                                                  " otherwise goes to stderr");
+    settings_print_option("apply", "share what can be shared, and say what that saved");
+    settings_print_option("help", "this text");
+    puts("\n"
+         "And those of `cowshim run`; each sets the variable that it names:");
+    settings_print_help();
+    puts("\n"
+         "Exit code: that of PROGRAM (128 + the signal that ended it); 125, 126 and 127 as\n"
+         "with `cowshim run`.");
+    return EXIT_SUCCESS;
+}
+
+struct request {
+    const char *output;
+    bool apply;
+};
+
+/* -1: go on at argv[optind]. Otherwise the exit code. */
+static int parse(int argc, char **argv, struct request *request)
+{
+    struct option options[CONFIG_COUNT + 4] = {0};
+    int found;
+
+    settings_add_options(options);
+    options[CONFIG_COUNT] = (struct option){"help", no_argument, NULL, 'h'};
+    options[CONFIG_COUNT + 1] = (struct option){"output", required_argument, NULL, 'o'};
+    options[CONFIG_COUNT + 2] = (struct option){"apply", no_argument, NULL, OPTION_APPLY};
+    while ((found = getopt_long(argc, argv, "+ho:", options, NULL)) != -1) {
+        if (found == 'h')
+            return help_print();
+        if (found == 'o')
+            request->output = optarg;
+        else if (found == OPTION_APPLY)
+            request->apply = true;
+        else if (found < SETTINGS_FIRST)
+            return message_usage("cowshim profile");
+        else if (!settings_apply((unsigned)(found - SETTINGS_FIRST), optarg))
+            return EXIT_USAGE;
+    }
+    if (optind < argc)
+        return -1;
+    message_error("no program is given");
+    return message_usage("cowshim profile");
+}
+
+static char *make_folder(void)
+{
+    const char *place = getenv("TMPDIR");
+    char *folder;
+
+    if (asprintf(&folder, "%s/cowshim-profile.XXXXXX", place != NULL && *place == '/' ? place : "/tmp") < 0)
+        return NULL;
+    if (mkdtemp(folder) != NULL)
+        return folder;
+    message_error("%s: %s", folder, strerror(errno));
+    free(folder);
+    return NULL;
+}
+
+static bool is_trail(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length > strlen(TRAIL_SUFFIX) && strcmp(name + length - strlen(TRAIL_SUFFIX), TRAIL_SUFFIX) == 0;
+}
+
+/* Calls each with the path of every file in the folder. */
+static void for_files(const char *folder, void (*each)(void *context, const char *path), void *context)
+{
+    DIR *directory = opendir(folder);
+    struct dirent *entry;
+    char *path;
+
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        if (!is_trail(entry->d_name) || asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
+            continue;
+        each(context, path);
+        free(path);
+    }
+    if (directory != NULL)
+        closedir(directory);
+}
+
+static void remove_file(void *context, const char *path)
+{
+    (void)context;
+    unlink(path);
+}
+
+static void remove_folder(const char *folder)
+{
+    for_files(folder, remove_file, NULL);
+    rmdir(folder);
+}
+
+static pid_t program_id;
+
+static void pass_on(int number)
+{
+    if (program_id > 0)
+        kill(program_id, number);
+}
+
+/* A terminal's signals reach the program by themselves; what is sent to us is passed on. We stay to tell. */
+static void set_signals(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+
+    sigaction(SIGINT, &ignore, NULL);
+    sigaction(SIGQUIT, &ignore, NULL);
+    sigaction(SIGTERM, &pass, NULL);
+    sigaction(SIGHUP, &pass, NULL);
+}
+
+/* Returns the exit code of the program. */
+static int run(char **argv)
+{
+    int status;
+
+    fflush(NULL);
+    program_id = fork();
+    if (program_id == 0)
+        _exit(launch(argv, OBSERVER));
+    if (program_id < 0) {
+        message_error("%s", strerror(errno));
+        return EXIT_USAGE;
+    }
+    set_signals();
+    while (waitpid(program_id, &status, 0) < 0)
+        if (errno != EINTR)
+            return EXIT_USAGE;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* The one with the most memory first. */
+static int compare_peaks(const void *a, const void *b)
+{
+    int64_t one = value_integer(*(struct json_object *const *)a, "peak_native");
+    int64_t other = value_integer(*(struct json_object *const *)b, "peak_native");
+
+    return one > other ? -1 : one < other;
+}
+
+static void read_one(void *context, const char *path)
+{
+    struct json_object *processes = context;
+    struct findings findings = {0};
+    struct trail trail;
+    int error = trail_read(path, &trail);
+
+    if (error == 0 && findings_make(&trail, (unsigned)config_choice(policy), &findings))
+        json_object_array_add(processes, profile_json_process(&findings));
+    else if (error != -EPROTO) /* a process that died before its first event leaves an empty one */
+        message_warn("%s cannot be read: %s", path, strerror(error != 0 ? -error : ENOMEM));
+    if (findings.trail != NULL)
+        findings_free(&findings);
+    trail_free(&trail);
+}
+
+static char *command_line(char **argv)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    for (char **word = argv; *word != NULL; word++)
+        fprintf(out, "%s%s", word == argv ? "" : " ", *word);
+    fclose(out);
+    return text;
+}
+
+static const char *nothing_seen(int code)
+{
+    return code == EXIT_CANNOT_RUN || code == EXIT_NOT_FOUND
+               ? "Nothing can be said: the program did not run."
+               : "The shim would not lower the peak, because no large allocation and no large copy was seen.";
+}
+
+static struct json_object *make_document(const char *folder, char **argv, bool apply, int code, double seconds)
+{
+    struct json_object *document = json_object_new_object();
+    struct json_object *processes = json_object_new_array();
+    struct json_object *first;
+    char *command = command_line(argv);
+
+    for_files(folder, read_one, processes);
+    json_object_array_sort(processes, compare_peaks);
+    first = value_length(processes) == 0 ? NULL : json_object_array_get_idx(processes, 0);
+    value_set_text(document, "cowshim", "profile");
+    value_set_text(document, "version", PACKAGE_VERSION);
+    value_set_text(document, "mode", apply ? "apply" : "observe");
+    value_set_text(document, "command", command);
+    value_set_text(document, "verdict", first == NULL ? nothing_seen(code) : value_text(first, "verdict"));
+    value_set_flag(document, "helps", value_flag(first, "helps"));
+    value_set_text(document, "policy", (const char *[]){"balanced", "memory", "speed"}[config_choice(policy)]);
+    value_set_integer(document, "min_size", config_size(min_size));
+    value_set_integer(document, "exit_code", (uint64_t)code);
+    value_set_real(document, "seconds", seconds);
+    value_set(document, "processes", processes);
+    free(command);
+    return document;
+}
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static bool set_variable(const char *folder, bool apply)
+{
+    char *value;
+    bool done;
+
+    if (asprintf(&value, "%s%s", apply ? PROFILE_APPLY : PROFILE_OBSERVE, folder) < 0)
+        return false;
+    done = setenv(PROFILE_VARIABLE, value, 1) == 0;
+    free(value);
+    return done;
+}
+
+int profile_run(char **argv, bool apply, const char *output)
+{
+    double start = now();
+    char *folder;
+    int code = EXIT_USAGE, written;
+    struct json_object *document;
+
+    if (output != NULL && !document_check_output(output, "-o"))
+        return EXIT_USAGE;
+    config_read();
+    folder = make_folder();
+    if (folder == NULL)
+        return EXIT_USAGE;
+    if (set_variable(folder, apply))
+        code = run(argv);
+    document = make_document(folder, argv, apply, code, now() - start);
+    written = document_write(output, document, NULL);
+    json_object_put(document);
+    remove_folder(folder);
+    free(folder);
+    return written != 0 && code == 0 ? written : code;
+}
+
+int command_profile(int argc, char **argv)
+{
+    struct request request = {NULL, false};
+    int code = parse(argc, argv, &request);
+
+    return code >= 0 ? code : profile_run(argv + optind, request.apply, request.output);
+}

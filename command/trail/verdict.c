@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* The verdict: one or two sentences that need no table. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/trail/findings.h"
+#include "command/common/size_text.h"
+
+/* Below these a lower peak is not worth a word. */
+#define LEAST_SHARE 0.05
+#define LEAST_BYTES ((uint64_t)1 << 20)
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}
+
+static void write_place(FILE *out, const struct place_words *place)
+{
+    if (place->file != NULL)
+        fprintf(out, "line %d of %s", place->line, base_name(place->file));
+    else
+        fputs(place->where, out);
+}
+
+/* ": line 41 of model.py is 80 % of it, line 9 of load.py 15 %." */
+static void write_sites(FILE *out, const struct findings *findings)
+{
+    for (unsigned i = 0; i < 2 && i < findings->site_count && findings->saved > 0; i++) {
+        const struct site *site = &findings->sites[i];
+        double share = site->saved / findings->saved;
+
+        if (site->apart || share < 0.1)
+            break;
+        fputs(i == 0 ? ": " : ", ", out);
+        write_place(out, site->place);
+        fprintf(out, i == 0 ? " is %.0f %% of it" : " %.0f %%", share * 100);
+    }
+    fputs(".", out);
+}
+
+static void write_help(FILE *out, const struct findings *findings)
+{
+    char native[SIZE_TEXT], shim[SIZE_TEXT];
+    bool apply = findings->trail->begin->apply != 0;
+
+    fprintf(out, apply ? "The shim lowered the peak from %s to %s" : "The shim would lower the peak from %s to %s",
+            size_text((int64_t)findings->simulation.peak_native, native), size_text((int64_t)findings->simulation.peak_shim, shim));
+    write_sites(out, findings);
+    if (findings->trail->cut)
+        fputs(" There was no room to record all of the run.", out);
+}
+
+/* The reason for which the most bytes were copied plainly. */
+static unsigned worst_reason(const struct findings *findings)
+{
+    unsigned worst = FINDINGS_SMALL;
+
+    for (unsigned i = 0; i < FINDINGS_REASONS; i++)
+        if (i != REASON_none && findings->by_reason[i].bytes > findings->by_reason[worst].bytes)
+            worst = i;
+    return worst;
+}
+
+static double share_of(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
+}
+
+/* Nothing, or next to nothing. */
+static void write_no_copies(FILE *out, const struct findings *findings)
+{
+    unsigned long long blocks = findings->blocks;
+    char bytes[SIZE_TEXT];
+
+    if (findings->all.count == 0)
+        fputs("the program made no large copy", out);
+    else
+        fprintf(out, "the program made no large copies to speak of (%s)", size_text((int64_t)findings->all.bytes, bytes));
+    if (blocks == 0)
+        fputs(" and no large allocation.", out);
+    else
+        fprintf(out, "; its %llu large allocation%s filled by computing, reading, or copying piece by piece.", blocks,
+                blocks == 1 ? " was" : "s were");
+}
+
+static void write_plain(FILE *out, const struct findings *findings)
+{
+    unsigned worst = worst_reason(findings);
+    double share = share_of(findings->by_reason[worst].bytes, findings->all.bytes);
+
+    if (worst == FINDINGS_SMALL)
+        fprintf(out, "%.0f %% of what it copies is in pieces smaller than COWSHIM_MIN_SIZE.", share);
+    else if (worst == REASON_unlikely)
+        fprintf(out, "%.0f %% of what it copies comes from places whose copies are rewritten.", share);
+    else
+        fprintf(out, "%.0f %% of what it copies cannot be shared (%s).", share, findings_reason_words(worst));
+}
+
+static void write_because(FILE *out, const struct findings *findings)
+{
+    const struct simulation *simulation = &findings->simulation;
+    char saved[SIZE_TEXT], peak[SIZE_TEXT];
+
+    size_text((int64_t)simulation->most_saved, saved);
+    size_text((int64_t)simulation->peak_native, peak);
+    if ((double)findings->all.bytes < LEAST_SHARE * (double)simulation->peak_native || findings->all.count == 0)
+        write_no_copies(out, findings);
+    else if (findings->by_reason[REASON_none].bytes * 2 < findings->all.bytes)
+        write_plain(out, findings);
+    else if (simulation->most_saved >= LEAST_SHARE * (double)simulation->peak_native)
+        fprintf(out, "it would save up to %s, but not when memory is at its peak of %s.", saved, peak);
+    else if (findings->known > 0 && findings->same * 2 < findings->known)
+        fprintf(out, "its copies are rewritten: %.0f %% of their pages are still the same when they end.",
+                share_of(findings->same, findings->known));
+    else
+        fprintf(out, "its copies do not live at the same time as what they are copies of, or are small: they would save %s of a peak "
+                     "of %s.", saved, peak);
+}
+
+char *verdict_write(const struct findings *findings)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    if (findings->helps) {
+        write_help(out, findings);
+    } else {
+        fputs(findings->trail->begin->apply != 0 ? "The shim did not lower the peak, because "
+                                                 : "The shim would not lower the peak, because ", out);
+        write_because(out, findings);
+    }
+    fclose(out);
+    return text;
+}
+
+bool verdict_helps(const struct findings *findings)
+{
+    const struct simulation *simulation = &findings->simulation;
+    uint64_t gain = simulation->peak_native > simulation->peak_shim ? simulation->peak_native - simulation->peak_shim : 0;
+
+    return gain >= LEAST_BYTES && (double)gain >= LEAST_SHARE * (double)simulation->peak_native;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "command/trail/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/report/counters.h"
+
+static void hold(struct world *world, struct cell *cell, struct version *version)
+{
+    if (version->holders > 0)
+        world->saving += version->weight;
+    version->holders++;
+    cell->version = version;
+}
+
+static void let_go(struct world *world, struct cell *cell)
+{
+    struct version *version = cell->version;
+
+    cell->version = NULL;
+    if (version == NULL)
+        return;
+    if (--version->holders > 0)
+        world->saving -= version->weight;
+    else
+        free(version);
+}
+
+static void hold_alone(struct world *world, struct cell *cell, double weight)
+{
+    struct version *version = calloc(1, sizeof *version);
+
+    let_go(world, cell);
+    if (version == NULL) {
+        world->failed = true;
+        return;
+    }
+    version->weight = weight;
+    hold(world, cell, version);
+}
+
+/* The cell of a page; a new one where there was none. */
+static struct cell *cell_at(struct world *world, struct block *block, uint32_t page)
+{
+    uint32_t low = 0, high = block->count;
+    struct cell *cells;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (block->cells[middle].page < page)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < block->count && block->cells[low].page == page)
+        return &block->cells[low];
+    cells = realloc(block->cells, (block->count + 1) * sizeof *cells);
+    if (cells == NULL) {
+        world->failed = true;
+        return NULL;
+    }
+    block->cells = cells;
+    memmove(cells + low + 1, cells + low, (block->count - low) * sizeof *cells);
+    block->count++;
+    cells[low] = (struct cell){.page = page, .made_by = NO_BLOCK};
+    return &cells[low];
+}
+
+/* The copy that wrote a cell is over, or the program is: was it worth it? */
+static void judge(struct world *world, const struct cell *cell)
+{
+    struct outcome *outcome;
+
+    if (cell->made_by == NO_BLOCK || world->attributing)
+        return;
+    outcome = &world->out->outcomes[cell->made_by];
+    outcome->known++;
+    outcome->same += !cell->changed;
+}
+
+/* As site_fate() of the engine: the place that made the copy learns what became of it. */
+static void tell_fate(struct world *world, struct block *block)
+{
+    unsigned asked = 0, written = 0;
+
+    for (uint32_t i = 0; i < block->count; i++) {
+        if (block->cells[i].made_by == NO_BLOCK)
+            continue;
+        asked++;
+        written += block->cells[i].changed;
+    }
+    if (block->site != 0 && asked > 0)
+        policy_learn(&world->records[block->site % WORLD_SITES], written * SHARE_ONE / asked);
+    block->site = 0;
+}
+
+/* Cells of the pages [first, end) are overwritten or freed. */
+static void clear(struct world *world, struct block *block, uint32_t first, uint32_t end)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < block->count; i++) {
+        if (block->cells[i].page < first || block->cells[i].page >= end) {
+            block->cells[kept++] = block->cells[i];
+            continue;
+        }
+        judge(world, &block->cells[i]);
+        let_go(world, &block->cells[i]);
+    }
+    block->count = kept;
+}
+
+struct copying {
+    const struct trail_copy *event;
+    const struct trail_sample *samples;
+    uint32_t step;
+    struct block *target, *source;
+    uint32_t to, from; /* the copy's first page in each */
+    uint32_t pages;
+};
+
+static bool same_as_stored(const struct copying *copying, uint32_t i)
+{
+    const struct block *source = copying->source;
+    uint32_t page = copying->from + copying->samples[i].page;
+
+    for (uint32_t k = 0; k < source->count; k++)
+        if (source->cells[k].page == page)
+            return source->cells[k].version != NULL && source->cells[k].version->stored &&
+                   source->cells[k].hash == copying->samples[i].hash;
+    return false;
+}
+
+/* Asks the shim's policy, with what it would see. */
+static bool worthwhile(struct world *world, const struct copying *copying)
+{
+    struct record *record = &world->records[copying->event->site % WORLD_SITES];
+    struct block *source = copying->source;
+    uint32_t own = 0;
+    struct facts facts = {
+        .policy = world->policy,
+        .pages = copying->pages,
+        .target_huge = copying->event->target_huge,
+        .target_touched = copying->event->target_touched,
+        .huge_store = copying->event->huge_store,
+    };
+    bool shares;
+
+    for (uint32_t i = 0; i < copying->event->samples; i++)
+        own += !same_as_stored(copying, i);
+    facts.private_pages = (size_t)copying->pages * own / (copying->event->samples == 0 ? 1 : copying->event->samples);
+    if (source->measured && copying->pages > 0)
+        source->changes = policy_mean(source->changes, (unsigned)(facts.private_pages * SHARE_ONE / copying->pages));
+    source->measured = false;
+    facts.source_changes = source->changes;
+    shares = policy_shares(&facts, record);
+    policy_note(record, shares);
+    source->measured = shares;
+    return shares;
+}
+
+/* The target's cells are made anew. Shared: they hold what the source's hold. */
+static void write_cells(struct world *world, const struct copying *copying, bool shared)
+{
+    uint32_t count = copying->event->samples;
+    double weight = count == 0 ? 0 : (double)copying->pages * world->trail->begin->page_size / count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t hash = copying->samples[i].hash;
+        struct cell *from = shared ? cell_at(world, copying->source, copying->from + copying->samples[i].page) : NULL;
+        struct version *version;
+        struct cell *to;
+
+        if (from != NULL && (from->version == NULL || from->hash != hash)) {
+            hold_alone(world, from, weight);
+            from->changed = from->changed || from->hash != hash;
+            from->hash = hash;
+        }
+        version = from == NULL ? NULL : from->version;
+        to = cell_at(world, copying->target, copying->to + copying->samples[i].page);
+        if (to == NULL || world->failed)
+            return;
+        *to = (struct cell){.page = to->page, .hash = hash, .made_by = copying->step};
+        if (version == NULL) {
+            hold_alone(world, to, weight);
+        } else {
+            version->stored = true;
+            hold(world, to, version);
+        }
+    }
+}
+
+static void copy(struct world *world, uint32_t number)
+{
+    const struct step *step = &world->trail->steps[number];
+    const struct trail_copy *event = (const void *)step->event;
+    struct outcome *outcome = &world->out->outcomes[number];
+    struct copying copying = {.event = event, .samples = trail_samples(step->event), .step = number};
+    uint64_t page = world->trail->begin->page_size;
+    uint64_t head = (page - event->to % page) % page;
+    bool eligible = world->trail->begin->apply != 0 ? event->shared > 0 : event->reason == REASON_none;
+
+    outcome->reason = event->reason;
+    if (step->block == NO_BLOCK || world->blocks[step->block] == NULL)
+        return;
+    copying.target = world->blocks[step->block];
+    copying.source = step->source == NO_BLOCK ? NULL : world->blocks[step->source];
+    copying.to = step->page;
+    copying.from = step->source_page;
+    copying.pages = event->size > head ? (uint32_t)((event->size - head) / page) : 0;
+    eligible = eligible && copying.source != NULL;
+    if (eligible) {
+        tell_fate(world, copying.source);
+        tell_fate(world, copying.target);
+    }
+    if (eligible && world->trail->begin->apply == 0 && !worthwhile(world, &copying)) {
+        outcome->reason = REASON_unlikely;
+        eligible = false;
+    }
+    clear(world, copying.target, copying.to, copying.to + copying.pages);
+    write_cells(world, &copying, eligible);
+    if (eligible)
+        copying.target->site = event->site;
+}
+
+/* What was found changed by a later step. */
+static void change(struct world *world, const struct step *found)
+{
+    const struct trail_block *event = (const void *)found->event;
+    const struct trail_sample *samples = trail_samples(found->event);
+    struct block *block = world->blocks[found->block];
+
+    for (uint32_t i = 0; block != NULL && i < event->samples; i++) {
+        struct cell *cell = cell_at(world, block, samples[i].page);
+        double weight = cell == NULL || cell->version == NULL ? 0 : cell->version->weight;
+
+        if (cell == NULL || cell->hash == samples[i].hash)
+            continue;
+        hold_alone(world, cell, weight);
+        cell->hash = samples[i].hash;
+        cell->changed = true;
+    }
+}
+
+static void leave(struct world *world, const struct step *step)
+{
+    struct block *block = world->blocks[step->block];
+
+    if (block == NULL || step->moves)
+        return;
+    tell_fate(world, block);
+    clear(world, block, 0, UINT32_MAX);
+    free(block->cells);
+    free(block);
+    world->blocks[step->block] = NULL;
+}
+
+void world_measure(struct world *world, uint32_t number)
+{
+    const struct trail_event *event = world->trail->steps[number].event;
+    struct point *point = &world->points[world->point_count];
+    uint64_t saving = world->saving > 0 ? (uint64_t)world->saving : 0;
+    uint64_t has = event->anon + event->stores;
+    bool apply = world->trail->begin->apply != 0;
+
+    if (event->anon == 0)
+        return;
+    if (saving > has && !apply)
+        saving = has;
+    point->seconds = (double)(event->time - world->trail->begin->event.time) / 1e9;
+    point->native = apply ? has + saving : has;
+    point->shim = apply ? has : has - saving;
+    if (point->native > world->out->peak_native) {
+        world->out->peak_native = point->native;
+        world->out->peak_seconds = point->seconds;
+        world->peak_step = number;
+    }
+    if (point->shim > world->out->peak_shim)
+        world->out->peak_shim = point->shim;
+    if ((double)saving > world->out->most_saved)
+        world->out->most_saved = (double)saving;
+    world->out->seconds = point->seconds;
+    world->point_count++;
+}
+
+void world_happen(struct world *world, uint32_t number)
+{
+    const struct step *step = &world->trail->steps[number];
+
+    if (step->event->type == TRAIL_ADDED)
+        world->failed = (world->blocks[number] = calloc(1, sizeof(struct block))) == NULL;
+    else if (step->event->type == TRAIL_COPY)
+        copy(world, number);
+    else if (step->event->type == TRAIL_LEAVES && step->block != NO_BLOCK)
+        leave(world, step);
+    /* What changed from here on, as was found out later. */
+    for (uint32_t i = world->late_first[number]; i < world->late_first[number + 1]; i++)
+        change(world, &world->trail->steps[world->late[i]]);
+}
+
+void world_end(struct world *world)
+{
+    for (uint32_t i = 0; i < world->trail->count; i++) {
+        struct block *block = world->blocks[i];
+
+        if (block == NULL)
+            continue;
+        clear(world, block, 0, UINT32_MAX);
+        free(block->cells);
+        free(block);
+        world->blocks[i] = NULL;
+    }
+}

@@ -1,0 +1,314 @@
+"""TAP: what `cowshim profile` and `cowshim report` promise. Run by run.sh."""
+import glob
+import html.parser
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+COWSHIM = os.path.join(os.environ["TOP_BUILDDIR"], "command", "cowshim")
+sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "apps"))
+import memory  # noqa: E402  (the honest figure, measured from outside)
+
+PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
+MIB = 1 << 20
+FIVE = os.path.join(HERE, "five.py")
+count = 0
+
+
+def check(good, promise, details=""):
+    global count
+    count += 1
+    print(f"{'ok' if good else 'not ok'} {count} - {promise}", flush=True)
+    for line in [] if good else str(details).splitlines()[-40:]:
+        print(f"#   {line}")
+    return good
+
+
+def skip(promise, reason):
+    global count
+    count += 1
+    print(f"ok {count} - {promise} # SKIP {reason}", flush=True)
+
+
+def cowshim(*words, **more):
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COWSHIM_") and name != "LD_PRELOAD"}
+    env.update(COWSHIM_LIBRARY=os.environ["COWSHIM_LIBRARY"], PYTHONDONTWRITEBYTECODE="1", TMPDIR=os.getcwd())
+    env.update(more.pop("env", {}))
+    return subprocess.run([COWSHIM, *words], env=env, text=True, capture_output=True, timeout=120, stdin=subprocess.DEVNULL, **more)
+
+
+def profile(*words, options=()):
+    """The exit code, what was printed, and the document."""
+    if os.path.exists("out.json"):
+        os.unlink("out.json")
+    done = cowshim("profile", "-o", "out.json", *options, "--", *words)
+    with open("out.json") as file:
+        return done, json.load(file)
+
+
+def script(text, name="script.py"):
+    with open(name, "w") as file:
+        file.write("import numpy, os, sys, threading\narray = numpy.arange(1 << 20, dtype=numpy.float64)\n" + text)
+    return [PYTHON, name]
+
+
+def line_of(path, mark):
+    """The number of the line with this comment."""
+    with open(path) as file:
+        return next(number for number, line in enumerate(file, 1) if re.search(rf"(#|//) {mark}\b", line))
+
+
+def site_at(process, line, kind="sites"):
+    return next((site for site in process[kind] if site["line"] == line), None)
+
+
+def measured_peak():
+    """What the script has at its peak under the shim, measured from outside."""
+    env = dict(os.environ, LD_PRELOAD=os.environ["COWSHIM_LIBRARY"])
+    program = subprocess.Popen([PYTHON, FIVE], env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    program.stdout.readline()
+    try:
+        return memory.total(program.pid)
+    finally:
+        program.communicate("\n")
+
+
+def five_lines():
+    done, document = profile(PYTHON, FIVE)
+    first = document["processes"][0]
+    sites = {mark: site_at(first, line_of(FIVE, mark)) for mark in ("kept", "slices", "small", "rewritten", "incongruent")}
+    details = json.dumps({name: first[name] for name in ("verdict", "sites", "filled", "peak_native", "peak_shim")}, indent=1)
+
+    check(done.returncode == 0 and done.stdout == "at the peak\n" and done.stderr == "", "the program runs as it would", done)
+    if not check(all(sites.values()), "five lines are named, each by its number", details):
+        return
+    check({mark: site["copies"] for mark, site in sites.items()} ==
+          {"kept": 8, "slices": 3, "small": 40, "rewritten": 1, "incongruent": 1}, "with the number of their copies", details)
+    check([sites[mark]["bytes"] for mark in ("kept", "small")] == [8 * 16 * MIB, 40 * 65536], "and with their bytes", details)
+    check([sites[mark]["share"] for mark in sites] == [1, 1, 0, 1, 0], "what can be shared, and what cannot", details)
+    check(sites["small"]["reasons"][0]["reason"] == "too_small", "64 KiB is too small", details)
+    check(sites["incongruent"]["reasons"][0]["reason"] == "incongruent", "tobytes() is not congruent", details)
+    check(abs(sites["kept"]["same"] - 0.9) < 0.03, "of the copies that were changed in a tenth, nine tenths are the same", details)
+    check(sites["slices"]["same"] == 1 and sites["rewritten"]["same"] == 0, "one is the same, one is rewritten", details)
+    check(sites["kept"]["source"].startswith("copy = array.copy()"), "the line is quoted", details)
+    strided = site_at(first, line_of(FIVE, "strided"), "filled")
+    check(strided and strided["bytes"] == 8 * MIB and not site_at(first, line_of(FIVE, "strided")),
+          "the strided copy is a block that was filled without a large copy", details)
+    check(document["helps"] and f"line {line_of(FIVE, 'kept')} of five.py" in document["verdict"],
+          "the verdict names the line that saves the most", details)
+    peak = measured_peak()
+    check(abs(first["peak_shim"] - peak) < 0.1 * peak,
+          f"predicted peak {first['peak_shim'] / MIB:.1f} MiB, measured {peak / MIB:.1f} MiB, natively {first['peak_native'] / MIB:.1f}",
+          details)
+
+
+def applied():
+    done, document = profile(PYTHON, FIVE, options=["--apply"])
+    first = document["processes"][0]
+    kept = site_at(first, line_of(FIVE, "kept"))
+    check(done.returncode == 0 and done.stdout == "at the peak\n", "--apply: the program runs as it would", done)
+    check(document["helps"] and first["peak_shim"] < first["peak_native"] - 80 * MIB and kept["share"] == 1,
+          "--apply shares, and measures what that saved", json.dumps(first["verdict"]))
+
+
+def native():
+    compiler = os.environ.get("CXX", "c++")
+    if not shutil.which(compiler):
+        return skip("C++: function and line", f"no {compiler}")
+    subprocess.run([compiler, "-O1", "-g", "-o", "native", os.path.join(HERE, "native.cpp")], check=True)
+    _, document = profile("./native")
+    sites = document["processes"][0]["sites"]
+    line = line_of(os.path.join(HERE, "native.cpp"), "snapshot")
+    good = [site for site in sites if site["copies"] == 6 and site["share"] == 1]
+    check(good and good[0]["function"].startswith("take_snapshot") and abs(good[0]["line"] - line) <= 1 and
+          any("main" in frame for frame in good[0]["stack"]), "C++: the function that copies, its line, and who called it", json.dumps(sites))
+    subprocess.run(["strip", "native"], check=True)
+    done, document = profile("./native")
+    check(done.returncode == 0 and document["processes"][0]["copied"]["copies"] == 6 and document["processes"][0]["sites"],
+          "C++ without any symbols: a place all the same", document["verdict"])
+
+
+def r_language():
+    if not shutil.which("Rscript"):
+        return skip("R: the native stack", "no Rscript")
+    program = "x <- runif(2e6); y <- list(); for (i in 1:4) { z <- x; z[1] <- i; y[[i]] <- z }; cat(length(y))"
+    done, document = profile("Rscript", "-e", program)
+    found = [site for process in document["processes"] for site in process["sites"] if "libR.so" in site["where"] and site["copies"] >= 4]
+    check(done.stdout == "4" and found, "R: the place is in libR", json.dumps(document["processes"])[:2000])
+
+
+def threads():
+    words = script("""
+def work():
+    for _ in range(20):
+        array.copy()  # copy
+all = [threading.Thread(target=work) for _ in range(4)]
+for one in all: one.start()
+for one in all: one.join()
+""")
+    done, document = profile(*words)
+    site = site_at(document["processes"][0], line_of("script.py", "copy")) if document["processes"] else None
+    check(done.returncode == 0 and site and site["copies"] == 80 and site["function"] == "work",
+          "threads copy without the interpreter's lock, and each copy has its line", done)
+
+
+def killed():
+    words = script("kept = [array.copy() for _ in range(3)]  # copy\nos.kill(os.getpid(), 9)\n")
+    done, document = profile(*words)
+    site = site_at(document["processes"][0], 3)
+    check(done.returncode == 128 + signal.SIGKILL and site and site["copies"] == 3 and not document["processes"][0]["ended"],
+          "a program that is killed: what was seen until then", done)
+
+
+def descriptors():
+    words = script("os.closerange(3, 4096)\nkept = [array.copy() for _ in range(3)]\nos.write(1, b'there')\nos._exit(7)\n")
+    done, document = profile(*words)
+    site = site_at(document["processes"][0], 4)
+    check(done.returncode == 7 and done.stdout == "there" and site and site["copies"] == 3,
+          "a program that closes all descriptors, and leaves by _exit: the exit code is the program's", done)
+
+
+def processes():
+    words = script("""
+import subprocess
+child = os.fork()
+if child == 0:
+    kept = [array.copy() for _ in range(2)]  # child
+    os._exit(0)
+os.waitpid(child, 0)
+kept = [array.copy() for _ in range(3)]  # parent
+subprocess.run([sys.executable, '-c', 'import numpy; a = numpy.ones(1 << 20); b = [a.copy() for _ in range(4)]'])
+""")
+    done, document = profile(*words)
+    copies = sorted(site["copies"] for process in document["processes"] for site in process["sites"] if site["share"] == 1)
+    check(done.returncode == 0 and copies == [2, 3, 4] and len({process["pid"] for process in document["processes"]}) == 3,
+          "a forked child and an executed program have sections of their own", json.dumps(copies) + done.stderr)
+
+
+def verdicts():
+    words = script("total = array + 1\ntotal *= 2\n")
+    _, document = profile(*words)
+    check(not document["helps"] and "no large cop" in document["verdict"], "computing only: it would not help, and why", document["verdict"])
+    words = script("for _ in range(20):\n    copy = array.copy()\n    copy += 1\n")
+    _, document = profile(*words)
+    check(not document["helps"] and "rewritten" in document["verdict"], "copies that are rewritten: it would not help, and why",
+          document["verdict"])
+    words = script("small = numpy.ones(4096)\nfor _ in range(30000):\n    copy = small.copy()\n")
+    _, document = profile(*words)
+    small = [reason for reason in document["processes"][0]["reasons"] if reason["reason"] == "too_small"]
+    check(not document["helps"] and "smaller than COWSHIM_MIN_SIZE" in document["verdict"] and
+          30000 <= small[0]["copies"] < 30100,
+          "many small copies: all are counted, though not all are looked at", document["verdict"] + json.dumps(small))
+    done, document = profile("true")
+    check(done.returncode == 0 and not document["helps"] and document["processes"] == [], "a program that allocates nothing", document)
+
+
+def resized():
+    words = script("copy = array.copy()\ncopy.resize(3 << 20, refcheck=False)\nother = copy.copy()\n")
+    done, document = profile(*words)
+    check(done.returncode == 0 and len(document["processes"][0]["sites"]) >= 2, "a copy that is resized is followed", done)
+
+
+class Page(html.parser.HTMLParser):
+    """Whether elements are closed in order, and what a page refers to."""
+
+    EMPTY = {"meta", "link", "br", "img"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.references, self.good = [], [], True
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+        self.references += [value for name, value in attributes if name in ("src", "href", "srcset", "action", "data")]
+
+    def handle_endtag(self, tag):
+        self.good = self.good and bool(self.open) and self.open.pop() == tag
+
+
+def page(name):
+    with open(name) as file:
+        text = file.read()
+    parsed = Page()
+    parsed.feed(text)
+    check(parsed.good and not parsed.open and not parsed.references and "@@" not in text and "url(" not in text and "@import" not in text,
+          f"{name}: well-formed, and refers to nothing", parsed.references)
+    return text
+
+
+def show(name, wanted, absent=()):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not browser:
+        return skip(f"{name} in a browser", "no Chromium")
+    done = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
+                           "--user-data-dir=" + os.path.abspath("browser"), "file://" + os.path.abspath(name)],
+                          text=True, capture_output=True, timeout=90, stdin=subprocess.DEVNULL)
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    check(all(word in done.stdout for word in wanted) and not any(word in done.stdout for word in absent) and not said,
+          f"{name} in a browser: no error", "\n".join(said) or done.stdout[:3000])
+
+
+def pages():
+    words = script("kept = [array.copy() for _ in range(3)]\n", "a<b&'.py")
+    done = cowshim("profile", "-o", "page.html", "--", *words)
+    text = page("page.html")
+    check(done.returncode == 0 and "a&lt;b&amp;'.py" in text and "a\\u003cb" in text, "a name with < and & stays text", text[-600:])
+    show("page.html", ["<h1", "a&lt;b&amp;'.py", "<path", "<table"], ["<b&"])
+    cowshim("run", "--report", "run.html", "--", *words)
+    page("run.html")
+    one, other = "one.json", "other.json"
+    cowshim("profile", "-o", one, "--", *words)
+    cowshim("profile", "--apply", "-o", other, "--", *words)
+    done = cowshim("report", "-o", "both.html", one, other)
+    page("both.html")
+    show("both.html", ["before and is", "lowered the peak"])
+    done = cowshim("report", one)
+    check(done.returncode == 0 and "would lower the peak" in done.stdout, "report prints a profile as text", done)
+
+
+def reports():
+    words = script("kept = [array.copy() for _ in range(3)]\n")
+    for _ in range(2):
+        cowshim("run", "--stats=stats", "--", *words)
+    done = cowshim("report", "stats")
+    check(done.returncode == 0 and "6 large copies of 48.0 MiB were shared" in done.stdout, "report adds up the lines of COWSHIM_STATS", done)
+    done = cowshim("report", "-o", "stats.html", "stats", "stats")
+    page("stats.html")
+    show("stats.html", ["copies shared"])
+    with open("rubbish", "w") as file:
+        file.write("{}\n")
+    for name, promise in (("rubbish", "an input of another kind"), ("not-there", "an input that is not there")):
+        done = cowshim("report", name)
+        check(done.returncode == 125 and name in done.stderr, promise, done)
+
+
+def options():
+    done = cowshim("profile", "-o", "out.pdf", "true")
+    check(done.returncode == 125 and ".html, .json or .txt" in done.stderr, "an output of another kind", done)
+    done = cowshim("profile", "-o", "/not/there.html", "true")
+    check(done.returncode == 125 and "No such file" in done.stderr, "an output that cannot be written, before the program runs", done)
+    done = cowshim("profile", "--min-size", "64K", "--", *script("small = numpy.ones(16384)\nkept = [small.copy() for _ in range(300)]\n"))
+    check("would lower the peak" in done.stderr, "--min-size takes smaller copies in; the text goes to stderr", done)
+    done = cowshim("profile", "no-such-program")
+    check(done.returncode == 127 and "did not run" in done.stderr, "a program that is not there", done)
+    check(glob.glob("cowshim-profile.*") == [], "nothing is left in TMPDIR", os.listdir())
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for story in (five_lines, applied, native, r_language, threads, killed, descriptors, processes, verdicts, resized, pages, reports,
+                      options):
+            story()
+        os.chdir("/")
+    print(f"1..{count}")
+
+
+main()

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/* What the allocation functions of the shim ask for: blocks that come, go, and change their size. */
+#include <stdatomic.h>
+
+#include "base/bytes.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "engine/block/block.h"
+#include "engine/report/counters.h"
+#include "engine/memory/drop.h"
+#include "engine/engine.h"
+#include "engine/process/entry.h"
+#include "engine/store/extent.h"
+#include "engine/block/foreign.h"
+#include "engine/block/header.h"
+#include "engine/report/observe.h"
+#include "engine/store/reclaim.h"
+#include "engine/policy/sites.h"
+#include "kernel/descriptor.h"
+#include "kernel/map.h"
+
+#include "base/poison.h"
+
+/* A block of which the allocator hands out the memory: the program unmapped or moved it behind our back. What it showed may be shown
+   elsewhere now, so that its stores are never punched, and its record stays while they list it. */
+static bool evict_stale(struct block *block)
+{
+    bool stale = block_remove(block);
+
+    if (stale && block->extents_count > 0) {
+        for (struct extent *view = extent_from(block, 0); view != NULL; view = extent_after(view))
+            store_share(view->store);
+        block_hold(block);
+    }
+    return stale;
+}
+
+/* The allocator hands out memory that we believe to be in use: a stale block, or a part of a foreign one, out of which the
+   allocator works. */
+static void make_room(uintptr_t start, size_t size)
+{
+    struct block *block;
+    bool gone = true;
+
+    while (gone && (block = block_find_from(start)) != NULL) {
+        if (block_start(block) >= start + size) {
+            gone = false;
+        } else if (block_foreign(block)) {
+            lock_take(&block->lock);
+            foreign_yield(block, start, start + size);
+            gone = !block->live || !block_reaches(block, start, start + size); /* else there was no memory for the record */
+            lock_drop(&block->lock);
+        } else {
+            gone = evict_stale(block);
+        }
+        block_release(block);
+    }
+}
+
+bool engine_add(void *start, size_t size, void *raw)
+{
+    struct entry entry;
+    bool added;
+
+    observe_look(OBSERVED_BLOCK, size);
+    if (!entry_begin(&entry))
+        return false;
+    engine_wake(); /* inside: it takes locks, which a fork must not find held */
+    make_room((uintptr_t)start, size);
+    added = block_add((uintptr_t)start, size, raw) != NULL;
+    reclaim_event();
+    entry_end(&entry);
+    return added;
+}
+
+/* The allocation, or registered memory, that starts there; held, or NULL. */
+static struct block *find_allocation(const void *start)
+{
+    struct block *block = block_find_start((uintptr_t)start);
+
+    if (block != NULL && block->kind == BLOCK_ANON) {
+        block_release(block);
+        block = NULL;
+    }
+    return block;
+}
+
+/* Removed blocks that still show stores, because there was no mapping or memory left to drop the views with. Their memory must not be
+   reused; their records keep the hold that the registry had. Tried again by and by, each in its turn. */
+static struct lock stuck_lock = LOCK_INITIALIZER(LOCK_REGISTRY);
+static struct block *stuck_first, *_Atomic stuck_last;
+
+static void put_stuck(struct block *block)
+{
+    lock_take(&stuck_lock);
+    block->next_stuck = NULL;
+    if (stuck_first == NULL)
+        stuck_first = block;
+    else
+        stuck_last->next_stuck = block;
+    stuck_last = block;
+    lock_drop(&stuck_lock);
+}
+
+static struct block *get_stuck(void)
+{
+    struct block *block;
+
+    lock_take(&stuck_lock);
+    block = stuck_first;
+    if (block != NULL)
+        stuck_first = block->next_stuck;
+    if (stuck_first == NULL)
+        stuck_last = NULL;
+    lock_drop(&stuck_lock);
+    return block;
+}
+
+/* All views of a block that left the registry are dropped. */
+static int make_anonymous(struct block *block)
+{
+    int error;
+
+    lock_take(&block->lock);
+    site_fate(block);
+    error = block_foreign(block) ? foreign_forget_stale(block, 0, page_down(UINTPTR_MAX)) : 0;
+    if (error == 0)
+        error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */
+    lock_drop(&block->lock);
+    return error;
+}
+
+/* What the allocator knows it by, for a block that left the registry. */
+static void *memory_of(struct block *block)
+{
+    header_restore(block);
+    return block_foreign(block) ? (void *)block_start(block) : block->raw;
+}
+
+/* The same, or NULL: the memory still shows stores. */
+static void *give_back(struct block *block)
+{
+    int error = make_anonymous(block);
+
+    if (error == 0)
+        return memory_of(block);
+    block_hold(block);
+    put_stuck(block);
+    counter_add(COUNT_blocks_lost, 1);
+    log_info("%zu bytes at %p cannot be given back now (error %d)", (size_t)block->size, (void *)block_start(block), -error);
+    return NULL;
+}
+
+void *engine_take_stuck(void)
+{
+    struct entry entry;
+    struct block *block;
+    void *raw = NULL;
+
+    if (atomic_load_explicit(&stuck_last, memory_order_relaxed) == NULL || !entry_begin_quiet(&entry))
+        return NULL;
+    block = descriptor_in_own_process() ? get_stuck() : NULL;
+    if (block != NULL && make_anonymous(block) == 0) {
+        raw = memory_of(block);
+        block_release(block);
+        counter_add(COUNT_blocks_lost, (uint64_t)-1);
+    } else if (block != NULL) {
+        put_stuck(block);
+    }
+    entry_end(&entry);
+    return raw;
+}
+
+static void remove_block(struct block *block, void **raw)
+{
+    /* In a vfork child the views are the parent's as well: they stay, and with them the block. */
+    if (block->extents_count > 0 && !descriptor_in_own_process())
+        *raw = NULL;
+    else if (block_remove(block))
+        *raw = block->extents_count == 0 ? memory_of(block) : give_back(block);
+}
+
+/* Whether the block may leave without the long way in: most blocks have no views. */
+static bool has_views(const void *start)
+{
+    struct entry entry;
+    struct block *block;
+    bool has;
+
+    if (!entry_begin(&entry))
+        return true;
+    block = find_allocation(start);
+    has = block != NULL && block->extents_count > 0;
+    if (block != NULL)
+        block_release(block);
+    entry_end(&entry);
+    return has;
+}
+
+bool engine_remove(void *start, void **raw)
+{
+    struct entry entry;
+    struct block *block;
+    size_t size;
+    bool quiet;
+
+    if (block_count() == 0)
+        return false;
+    quiet = extent_count() > 0 && has_views(start);
+    *raw = NULL;
+    if (!(quiet ? entry_begin_quiet : entry_begin)(&entry))
+        return block_peek((uintptr_t)start, &size);
+    block = find_allocation(start);
+    if (block != NULL) {
+        remove_block(block, raw);
+        block_release(block);
+    }
+    if (quiet)
+        reclaim_event();
+    entry_end(&entry);
+    return block != NULL;
+}
+
+bool engine_look_up(const void *start, struct engine_block *out)
+{
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin(&entry)) {
+        out->raw = NULL;
+        out->has_views = true;
+        out->registered = false;
+        return block_peek((uintptr_t)start, &out->size);
+    }
+    block = find_allocation(start);
+    if (block != NULL) {
+        lock_take(&block->lock);
+        header_restore(block); /* who knows the pointer may ask the allocator of it */
+        lock_drop(&block->lock);
+        out->raw = block->raw;
+        out->size = block->size;
+        out->has_views = block->extents_count > 0;
+        out->registered = block_foreign(block);
+        block_release(block);
+    }
+    entry_end(&entry);
+    return block != NULL;
+}
+
+void engine_set_size(const void *start, size_t size)
+{
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin(&entry))
+        return;
+    block = block_find_start((uintptr_t)start);
+    if (block != NULL) {
+        block->size = size;
+        block_export_change(block);
+        block_release(block);
+    }
+    entry_end(&entry);
+}
+
+void engine_shrink(const void *start, size_t size)
+{
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin_quiet(&entry))
+        return;
+    block = block_find_start((uintptr_t)start);
+    if (block != NULL) {
+        uintptr_t end = page_down(block_end(block));
+        uintptr_t from = page_up(block_start(block) + size);
+
+        lock_take(&block->lock);
+        /* Memory that is not given back is still right: nobody reads beyond the new size. */
+        if (from < end && drop_to_zero(block, from, end) != 0)
+            log_debug("shrinking %p kept its pages", (void *)block_start(block));
+        /* The page that the old size ended in may show a store, too; the rest of it is the allocator's. */
+        drop_views(block, from, page_up(block_end(block)));
+        block->size = size;
+        block_export_change(block);
+        lock_drop(&block->lock);
+        block_release(block);
+    }
+    entry_end(&entry);
+}
+
+struct block *engine_withdraw(const void *start)
+{
+    struct entry entry;
+    struct block *block;
+
+    if (!entry_begin(&entry))
+        return NULL;
+    block = block_find_start((uintptr_t)start);
+    if (block != NULL && (block->extents_count > 0 || !block_remove(block))) {
+        block_release(block);
+        block = NULL;
+    }
+    entry_end(&entry);
+    return block;
+}
+
+void engine_return(struct block *block, void *start, size_t size, void *raw)
+{
+    uintptr_t was = block_start(block);
+    struct entry entry;
+
+    if (!entry_begin(&entry))
+        return;
+    block_restore(block, (uintptr_t)start, size, raw);
+    observe_returns(was, (uintptr_t)start, size);
+    entry_end(&entry);
+}
+
+void engine_forget(struct block *block)
+{
+    struct entry entry;
+
+    if (!entry_begin(&entry))
+        return;
+    block_release(block);
+    entry_end(&entry);
+}
+
+/* Moves one VMA's worth of pages, with its view if it is one; copies where the kernel cannot move. */
+static void move_piece(struct block *to, uintptr_t target, uintptr_t source, size_t size, const struct extent *extent)
+{
+    struct extent_spares spares;
+
+    if (extent_spares_take(&spares) == 0) {
+        struct store *store = extent == NULL ? NULL : extent->store;
+        uint64_t offset = extent == NULL ? 0 : extent_offset(extent, source);
+        int error = map_move(source, target, size);
+
+        if (error == 0 && store != NULL)
+            extent_set(to, target, target + size, store, offset, &spares);
+        extent_spares_give(&spares);
+        if (error == 0)
+            return;
+    }
+    bytes_copy((void *)target, (const void *)source, size);
+}
+
+static void move_pages(struct block *to, struct block *from, size_t size)
+{
+    uintptr_t shift = block_start(to) - block_start(from);
+    uintptr_t at = block_start(from);
+    uintptr_t end = page_down(at + size);
+
+    while (at < end) {
+        const struct extent *extent = extent_from(from, at);
+        bool inside = extent != NULL && extent_start(extent) <= at;
+        uintptr_t stop = extent == NULL ? end : min_address(inside ? extent_end(extent) : extent_start(extent), end);
+
+        move_piece(to, at + shift, at, stop - at, inside ? extent : NULL);
+        at = stop;
+    }
+    bytes_copy((void *)(end + shift), (const void *)end, block_start(from) + size - end);
+}
+
+void engine_move(void *to, void *from, size_t size)
+{
+    struct entry entry;
+    struct block *target = NULL;
+    struct block *source = NULL;
+
+    if (entry_begin_quiet(&entry)) {
+        source = block_find_start((uintptr_t)from);
+        target = block_find_start((uintptr_t)to);
+        if (source != NULL && target != NULL && descriptor_in_own_process() && !target->excluded && !source->excluded) {
+            block_lock_pair(source, target);
+            move_pages(target, source, size);
+            block_unlock_pair(source, target);
+            counter_add(COUNT_blocks_moved, 1);
+            size = 0;
+        }
+        if (source != NULL)
+            block_release(source);
+        if (target != NULL)
+            block_release(target);
+        entry_end(&entry);
+    }
+    bytes_copy(to, from, size);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/block/header.h"
+
+#include "base/next.h"
+#include "base/page.h"
+#include "kernel/map.h"
+
+#include "base/poison.h"
+
+/* Of a larger block a page is less than a thousandth. */
+#define WORTH ((size_t)4 << 20)
+
+/* A chunk of glibc's: the size of the one before it, its own with three flags in the lowest bits, and the memory. */
+#define CHUNK_WORDS 2
+#define CHUNK_MAPPED ((uintptr_t)2) /* the only flag of a chunk that was mapped for itself, of whole pages */
+
+static uintptr_t *page_of(const struct block *block)
+{
+    return (uintptr_t *)(block_start(block) - page_size);
+}
+
+static bool is_zero(const uintptr_t *from, const uintptr_t *to)
+{
+    uintptr_t any = 0;
+
+    while (from < to)
+        any |= *from++;
+    return any == 0;
+}
+
+/* Whether the page holds the header of a mapped chunk that reaches over the block, and nothing else. */
+static bool is_header(const struct block *block)
+{
+    const uintptr_t *page = page_of(block);
+    uintptr_t size = page[1] - CHUNK_MAPPED;
+
+    return page_aligned(size) && size >= page_size + block->size && page[0] == 0 &&
+           is_zero(page + CHUNK_WORDS, page + page_size / sizeof *page);
+}
+
+void header_drop(struct block *block)
+{
+    if (block->kind != BLOCK_MALLOC || block->header != HEADER_UNKNOWN || block->size >= WORTH || !next_is_glibc() ||
+        block->raw != page_of(block) + CHUNK_WORDS)
+        return;
+    block->header = HEADER_STAYS;
+    if (!is_header(block))
+        return;
+    block->header_word = page_of(block)[1];
+    if (map_discard((uintptr_t)page_of(block), page_size) == 0)
+        block->header = HEADER_DROPPED;
+}
+
+void header_restore(struct block *block)
+{
+    if (block->header == HEADER_DROPPED)
+        page_of(block)[1] = block->header_word;
+    block->header = HEADER_STAYS;
+}

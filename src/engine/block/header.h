@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The page in front of a block. Where glibc maps a request for itself (malloc(3), M_MMAP_THRESHOLD) the block starts a page behind the
+   mapping, and of that page nothing is used but the word with the chunk's size, which only free(), realloc() and malloc_usable_size()
+   of this very pointer read. Copies of small blocks that show a store would keep more memory for that word than for anything else:
+   once a copy was mapped into the block the word is kept here, and the page is given back until the allocator is asked. */
+#ifndef COWSHIM_ENGINE_HEADER_H
+#define COWSHIM_ENGINE_HEADER_H
+
+#include "engine/block/block.h"
+
+/* Gives the page back, if it is such a page and worth it. Needs the block's lock. */
+void header_drop(struct block *block);
+/* Puts it back, and it stays: what follows may read it at any time. Needs the lock, or that nobody else knows the block. */
+void header_restore(struct block *block);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Fork: parent and child share every store, so neither appends to nor punches what exists now; what speaks of the parent's
+   memory or descriptors is opened anew in the child. The mappings need nothing: they are all private. */
+#include "base/gate.h"
+#include "base/thread.h"
+#include "engine/report/counters.h"
+#include "engine/engine.h"
+#include "engine/report/export.h"
+#include "engine/process/fork.h"
+#include "engine/report/observe.h"
+#include "engine/store/store.h"
+#include "kernel/descriptor.h"
+#include "kernel/procfile.h"
+#include "kernel/witness.h"
+#include "kernel/write_guard.h"
+
+#include "base/poison.h"
+
+void fork_adopt(void)
+{
+    descriptor_after_fork();
+    export_after_fork(); /* before anything is counted */
+    procfile_after_fork();
+    write_guard_after_fork();
+    store_after_fork();
+    counters_reset();
+    observe_forked();
+}
+
+void fork_adopt_orphan(void)
+{
+    fork_adopt();
+    witness_renew(false); /* the parent's page stays: by it the parent learns of us */
+}
+
+void engine_fork_prepare(void)
+{
+    gate_close();
+}
+
+void engine_fork_parent(void)
+{
+    if (!thread_self.owns_gate) {
+        store_after_fork_later();
+        return;
+    }
+    store_after_fork();
+    witness_renew(true);
+    gate_open();
+}
+
+void engine_fork_child(void)
+{
+    if (!thread_self.owns_gate)
+        return;
+    fork_adopt();
+    witness_renew(true);
+    gate_open_in_child();
+}
+
+bool engine_pause(void)
+{
+    return gate_pause();
+}
+
+void engine_resume(void)
+{
+    gate_open();
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/store/reclaim.h"
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/lock.h"
+#include "engine/report/counters.h"
+#include "engine/store/extent.h"
+#include "engine/store/store.h"
+#include "engine/store/sweep.h"
+#include "kernel/descriptor.h"
+#include "kernel/usage.h"
+
+#include "base/poison.h"
+
+/* When less than one part in this many of all store bytes can have died, nobody looks. */
+#define WORTH 32
+/* Looking at one store stops after this time if it finds nothing, and so does the walk over all stores; what was not reached is
+   looked at first the next time. */
+#define PATIENCE_NS 2000000
+#define PATIENCE_ALL_NS 10000000
+/* After a look that found nothing, nobody looks for this many times as long: 6 % of the time at most is lost that way, and what died
+   unexpectedly is found soon all the same: to write a page takes as long as the rest for having looked at it. */
+#define REST 16
+
+static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
+static uint64_t faults_then;    /* when we last looked */
+static uint64_t unshown_so_far; /* since then */
+static bool unfinished;          /* the last walk was cut short */
+static uint64_t rest_until;      /* looking found nothing: not again before this time */
+static _Atomic bool demanded;    /* what died may have been a secret: whatever it costs, at the next event */
+
+/* False: cut short. *freed grows by the bytes given back. */
+static bool sweep_store(struct store *store, struct view *views, uint64_t *freed)
+{
+    struct sweep sweep = {.store = store, .views = views, .deadline = usage_now() + PATIENCE_NS};
+    bool whole = true;
+
+    sweep_part(&sweep, &store->sweep_at, UINT64_MAX, &whole);
+    *freed += sweep.freed;
+    return whole;
+}
+
+/* Whether enough can have died since we last looked. */
+static bool is_due(void)
+{
+    uint64_t stored = store_bytes();
+    uint64_t faults = usage_faults();
+    uint64_t possible;
+
+    if (stored == 0)
+        return false;
+    unshown_so_far += store_take_unshown();
+    possible = (faults - faults_then) * page_size + unshown_so_far;
+    if (possible < stored / WORTH)
+        return false;
+    faults_then = faults;
+    unshown_so_far = 0;
+    return true;
+}
+
+/* True: all stores were looked at. */
+static bool sweep_all_with(struct view *views, uint64_t *freed)
+{
+    uint64_t deadline = usage_now() + PATIENCE_ALL_NS;
+    struct store *store = store_after(NULL);
+    bool whole = true;
+
+    while (store != NULL) {
+        whole = sweep_store(store, views, freed) && whole;
+        if (*freed == 0 && usage_now() > deadline) {
+            store_make_first(store);
+            store_release(store);
+            return false;
+        }
+        store = store_after(store);
+    }
+    return whole;
+}
+
+static bool sweep_all(uint64_t *freed)
+{
+    struct view *views = scratch_take();
+    bool whole = views == NULL || sweep_all_with(views, freed);
+
+    scratch_give(views);
+    return whole;
+}
+
+void reclaim_event(void)
+{
+    uint64_t freed = 0;
+    uint64_t start;
+
+    if (store_bytes() == 0 || !lock_try(&sweep_lock))
+        return;
+    if (atomic_exchange(&demanded, false) || (usage_now() >= rest_until && (unfinished || is_due()))) {
+        start = usage_spent(); /* not what others took meanwhile */
+        unfinished = descriptor_in_own_process() && !sweep_all(&freed);
+        rest_until = freed > 0 ? 0 : usage_now() + REST * (usage_spent() - start);
+        counter_add(COUNT_reclaimed_bytes, freed);
+    }
+    lock_drop(&sweep_lock);
+}
+
+void reclaim_demand(void)
+{
+    atomic_store(&demanded, true);
+}
+
+/* A part of a store that a range shows; the store is held. */
+struct shown {
+    struct store *store;
+    uint64_t start, end;
+};
+
+/* The first part that [*from, end) shows, which *from moves behind. False: none is left. */
+static bool next_shown(uintptr_t *from, uintptr_t end, struct shown *shown)
+{
+    struct block *block;
+
+    shown->store = NULL;
+    while (shown->store == NULL && *from < end && (block = block_find_from(*from)) != NULL) {
+        const struct extent *extent;
+
+        lock_take(&block->lock);
+        extent = extent_from(block, *from);
+        if (extent == NULL) {
+            *from = max_address(page_up(block_end(block)), *from + page_size);
+        } else if (extent_start(extent) < end) {
+            uintptr_t start = max_address(extent_start(extent), *from);
+
+            *from = min_address(extent_end(extent), end);
+            *shown = (struct shown){extent->store, extent_offset(extent, start), extent_offset(extent, start) + (*from - start)};
+            store_hold(extent->store);
+        } else {
+            *from = end;
+        }
+        lock_drop(&block->lock);
+        block_release(block);
+    }
+    return shown->store != NULL;
+}
+
+void reclaim_wiped(uintptr_t start, uintptr_t end)
+{
+    struct view *views;
+    struct shown shown;
+
+    if (!next_shown(&start, end, &shown)) /* nearly always: a key that lies somewhere else */
+        return;
+    views = scratch_take();
+    lock_take(&sweep_lock);
+    do {
+        struct sweep sweep = {.store = shown.store, .views = views, .deadline = UINT64_MAX};
+        uint64_t at = align_down(shown.start, 8 * page_size);
+        bool whole;
+
+        if (views == NULL || !sweep_part(&sweep, &at, shown.end, &whole))
+            reclaim_demand();
+        counter_add(COUNT_reclaimed_bytes, sweep.freed);
+        store_release(shown.store);
+    } while (next_shown(&start, end, &shown));
+    lock_drop(&sweep_lock);
+    scratch_give(views);
+}
