@@ -86,16 +86,38 @@ void watched_free(struct watched *block)
 }
 
 /* One lock, one merge at a time. */
-static struct trail_sample merged[SAMPLES_MOST];
+static struct trail_sample merged[SAMPLES_MOST + SAMPLES_OF_COPY];
 static uint32_t merged_count;
 
 static void put(struct trail_sample sample)
 {
-    if (merged_count < SAMPLES_MOST)
+    if (merged_count < SAMPLES_MOST + SAMPLES_OF_COPY)
         merged[merged_count++] = sample;
 }
 
-void watched_replace(struct watched *block, uint32_t first, uint32_t end, const struct trail_sample *samples, uint32_t count)
+/* Too many: of each three two stay, so that this is rare. What stays is spread as all was. True: some were left out. */
+static bool thin_out(void)
+{
+    uint32_t kept = 0;
+
+    if (merged_count <= SAMPLES_MOST)
+        return false;
+    for (uint32_t i = 0; i < merged_count; i++)
+        if (i % 3 != 2)
+            merged[kept++] = merged[i];
+    merged_count = kept;
+    return true;
+}
+
+static bool set_merged(struct watched *block)
+{
+    bool thinned = thin_out();
+
+    set_samples(block, merged, merged_count);
+    return thinned;
+}
+
+bool watched_replace(struct watched *block, uint32_t first, uint32_t end, const struct trail_sample *samples, uint32_t count)
 {
     uint32_t i = 0;
 
@@ -107,10 +129,10 @@ void watched_replace(struct watched *block, uint32_t first, uint32_t end, const 
     for (; i < block->count; i++)
         if (block->samples[i].page >= end)
             put(block->samples[i]);
-    set_samples(block, merged, merged_count);
+    return set_merged(block);
 }
 
-void watched_merge(struct watched *block, const struct trail_sample *samples, uint32_t count)
+bool watched_merge(struct watched *block, const struct trail_sample *samples, uint32_t count)
 {
     uint32_t i = 0;
 
@@ -123,5 +145,5 @@ void watched_merge(struct watched *block, const struct trail_sample *samples, ui
     }
     for (; i < block->count; i++)
         put(block->samples[i]);
-    set_samples(block, merged, merged_count);
+    return set_merged(block);
 }

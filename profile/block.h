@@ -12,6 +12,7 @@
 #include "profile/format.h"
 
 #define SAMPLES_MOST 1024 /* of one block */
+#define SAMPLES_OF_COPY 256
 
 struct watched {
     struct tree_node node; /* key: start */
@@ -31,9 +32,10 @@ void watched_remove(struct watched *block); /* out of the table */
 void watched_restore(struct watched *block, uintptr_t start, size_t size);
 void watched_free(struct watched *block);
 
-/* Puts samples (by page) in the place of those that it has of pages [first, end). What does not fit is left out. */
-void watched_replace(struct watched *block, uint32_t first, uint32_t end, const struct trail_sample *samples, uint32_t count);
-/* Puts them in, leaving others as they are. */
-void watched_merge(struct watched *block, const struct trail_sample *samples, uint32_t count);
+/* Puts samples (by page) in the place of those that it has of pages [first, end). True: they were too many, and some, evenly, are
+   watched no more. */
+bool watched_replace(struct watched *block, uint32_t first, uint32_t end, const struct trail_sample *samples, uint32_t count);
+/* Puts them in, leaving others as they are; likewise. */
+bool watched_merge(struct watched *block, const struct trail_sample *samples, uint32_t count);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRAIL_VERSION 1
+#define TRAIL_VERSION 2
 #define TRAIL_SUFFIX ".trail"
 #define TRAIL_FIRST_WINDOW ((size_t)1 << 18)
 #define TRAIL_WINDOW ((size_t)1 << 22)
@@ -31,6 +31,7 @@ enum trail_type {
     TRAIL_LEAVES,  /* struct trail_block: it is freed; changed samples */
     TRAIL_RETURNS, /* struct trail_block: what left last was resized */
     TRAIL_CHANGED, /* struct trail_block: samples that changed since they were last looked at */
+    TRAIL_THINNED, /* struct trail_block: the samples that are watched from now on; the others are not */
     TRAIL_COPY,    /* struct trail_copy, samples of what was copied */
     TRAIL_SKIP,    /* up to the end of the window */
     TRAIL_CUT,     /* there was no room for more */

@@ -28,7 +28,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct observer observer;
 static size_t page_bytes;
-static struct purse for_large = {.share = 50, .gift = 15000000};
+static struct purse for_large = {.share = 50, .gift = 100000000};
 static struct purse for_small = {.share = 100, .gift = 3000000};
 static uint64_t untold;                   /* blocks that the trail does not know of, since the last one it does */
 
@@ -202,9 +202,26 @@ static const struct trail_sample *shifted(const struct trail_sample *samples, ui
     return moved;
 }
 
-/* From now on source and target are watched at the same pages. */
-static uint32_t watch(struct watched *target, uintptr_t to, uintptr_t from, size_t size, struct trail_sample *samples)
+/* Who was to be watched at more pages than there is room for. */
+struct thinned {
+    const struct watched *blocks[2];
+    unsigned count;
+};
+
+static void tell_thinned(const struct thinned *thinned)
 {
+    for (unsigned i = 0; i < thinned->count; i++) {
+        const struct watched *block = thinned->blocks[i];
+        struct trail_block what = {.start = block->node.key, .size = block->size, .samples = block->count};
+
+        tell_block(TRAIL_THINNED, 0, &what, block->samples);
+    }
+}
+
+/* From now on source and target are watched at the same pages. */
+static uint32_t watch(struct watched *target, const struct trail_copy *copy, struct trail_sample *samples, struct thinned *thinned)
+{
+    uintptr_t to = copy->to, from = copy->from, size = copy->size;
     uintptr_t first = (to + page_bytes - 1) & ~(page_bytes - 1);
     uintptr_t end = (to + size) & ~(page_bytes - 1);
     uintptr_t data = first - to + from;
@@ -214,9 +231,10 @@ static uint32_t watch(struct watched *target, uintptr_t to, uintptr_t from, size
     uint32_t at = page_of(target, first);
 
     target->copied_into = true;
-    watched_replace(target, at, at + pages, shifted(samples, count, at), count);
-    if (source != NULL)
-        watched_merge(source, shifted(samples, count, page_of(source, data)), count);
+    if (watched_replace(target, at, at + pages, shifted(samples, count, at), count))
+        thinned->blocks[thinned->count++] = target;
+    if (source != NULL && watched_merge(source, shifted(samples, count, page_of(source, data)), count) && source != target)
+        thinned->blocks[thinned->count++] = source;
     return count;
 }
 
@@ -233,6 +251,7 @@ static void copy_judged(uintptr_t to, uintptr_t from, size_t size, const struct 
     static struct trail_sample samples[SAMPLES_OF_COPY];
     struct section section = section_begin();
     struct watched *target = watched_around(to, size);
+    struct thinned thinned = {.count = 0};
     struct trail_copy what = {
         .to = to,
         .from = from,
@@ -249,9 +268,10 @@ static void copy_judged(uintptr_t to, uintptr_t from, size_t size, const struct 
 
     tell_blocks(target, watched_around(from, size));
     if (target != NULL && verdict->reason != REASON_overlapping)
-        what.samples = watch(target, to, from, size, samples);
+        what.samples = watch(target, &what, samples, &thinned);
     unseen_stand_for(&unseen_large, &what);
     tell_copy(&what, samples);
+    tell_thinned(&thinned);
     section_end(section);
     purse_pay(&for_large, looked_at);
 }

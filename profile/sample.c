@@ -56,36 +56,31 @@ static uint32_t count_for(uint32_t pages)
     return count < SAMPLES_OF_COPY ? count : SAMPLES_OF_COPY;
 }
 
-/* The pages that are watched in the source. */
-static uint32_t choose_watched(const struct watched *source, uint32_t first, uint32_t pages, struct trail_sample *samples)
+/* A page of [first, end) that is watched in the source already, counted from where the copy begins in it, or a new one. Both are found
+   in rising order: at is where the search stopped. */
+static uint32_t choose_page(const struct watched *source, uint32_t source_first, uint32_t first, uint32_t end, uint32_t *at)
 {
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < source->count && count < SAMPLES_OF_COPY; i++)
-        if (source->samples[i].page >= first && source->samples[i].page - first < pages)
-            samples[count++].page = source->samples[i].page - first;
-    return count;
+    while (source != NULL && *at < source->count && source->samples[*at].page < source_first + first)
+        ++*at;
+    if (source != NULL && *at < source->count && source->samples[*at].page < source_first + end)
+        return source->samples[*at].page - source_first;
+    return first + random_below(end - first);
 }
 
-static uint32_t choose_grid(uint32_t pages, struct trail_sample *samples)
-{
-    uint32_t count = count_for(pages);
-    uint32_t phase = count == 0 ? 0 : random_below(pages / count);
-
-    for (uint32_t i = 0; i < count; i++)
-        samples[i].page = (uint32_t)((uint64_t)pages * i / count) + phase;
-    return count;
-}
-
+/* One page of each of so many equal parts: whatever is watched in the source, dense here and sparse there, each sample stands for as
+   much as the others. */
 uint32_t sample_copy(const struct watched *source, uint32_t source_first, uint32_t pages, uintptr_t data,
                      struct trail_sample samples[SAMPLES_OF_COPY])
 {
-    uint32_t count = source == NULL ? 0 : choose_watched(source, source_first, pages, samples);
+    uint32_t count = count_for(pages);
+    uint32_t at = 0;
 
-    if (count < count_for(pages) / 2 || count == 0)
-        count = choose_grid(pages, samples);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t first = (uint32_t)((uint64_t)pages * i / count), end = (uint32_t)((uint64_t)pages * (i + 1) / count);
+
+        samples[i].page = choose_page(source, source_first, first, end, &at);
         samples[i].hash = hash_page((const void *)(data + (uintptr_t)samples[i].page * page_bytes));
+    }
     return count;
 }
 

@@ -7,8 +7,6 @@
 
 #include "profile/block.h"
 
-#define SAMPLES_OF_COPY 256
-
 void sample_init(void);
 
 /* A copy of whole pages, counted from the first of the copy. source: the block that it comes from if its pages are the copy's, else

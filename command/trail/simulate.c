@@ -34,24 +34,17 @@ static bool sort_changes(struct world *world)
     return true;
 }
 
-/* Who saves what at this moment: a content that n hold saves n - 1 times its weight, in equal parts for the copies among them. */
+/* Who saves what at this moment: of those that hold a content, all but the one that has held it longest. A copy whose source is gone
+   saves nothing by itself, and nothing of what is copied from it later. */
 static void attribute(struct world *world, uint32_t steps)
 {
-    for (int round = 0; round < 3; round++)
-        for (uint32_t i = 0; i < steps; i++)
-            for (uint32_t k = 0; world->blocks[i] != NULL && k < world->blocks[i]->count; k++) {
-                struct cell *cell = &world->blocks[i]->cells[k];
-                struct version *version = cell->version;
+    for (uint32_t i = 0; i < steps; i++)
+        for (uint32_t k = 0; world->blocks[i] != NULL && k < world->blocks[i]->count; k++) {
+            const struct cell *cell = &world->blocks[i]->cells[k];
 
-                if (version == NULL || cell->made_by == NO_BLOCK)
-                    continue;
-                if (round == 0)
-                    version->copies = 0;
-                else if (round == 1)
-                    version->copies++;
-                else
-                    world->out->outcomes[cell->made_by].saved += version->weight * (version->holders - 1) / version->copies;
-            }
+            if (cell->made_by != NO_BLOCK && cell->holder != NULL && cell->holder->earlier != NULL)
+                world->out->outcomes[cell->made_by].saved += cell->holder->weight;
+        }
 }
 
 /* Through all steps, or up to the one at which the peak was. */

@@ -217,6 +217,10 @@ static bool resolve(struct trail *trail)
             tree_insert(&live, &places[i].node);
         } else if (step->event->type == TRAIL_COPY) {
             resolve_copy(trail, &live, step, i);
+        } else if (step->event->type == TRAIL_THINNED) {
+            const struct place *place = place_around(&live, what->start);
+
+            step->block = place == NULL ? NO_BLOCK : place->number;
         } else if (step->event->type == TRAIL_LEAVES || step->event->type == TRAIL_RETURNS || step->event->type == TRAIL_CHANGED) {
             resolve_block(trail, &live, &gone, step, i);
         }

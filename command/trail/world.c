@@ -6,25 +6,47 @@
 
 #include "engine/report/counters.h"
 
-static void hold(struct world *world, struct cell *cell, struct version *version)
+static void hold(struct world *world, struct cell *cell, struct version *version, double weight)
 {
-    if (version->holders > 0)
-        world->saving += version->weight;
-    version->holders++;
-    cell->version = version;
+    struct holder *holder = calloc(1, sizeof *holder);
+
+    if (holder == NULL) {
+        world->failed = true;
+        return;
+    }
+    *holder = (struct holder){.version = version, .earlier = version->last, .weight = weight};
+    if (version->last != NULL) {
+        version->last->later = holder;
+        world->saving += weight;
+    } else {
+        version->first = holder;
+    }
+    version->last = holder;
+    cell->holder = holder;
 }
 
 static void let_go(struct world *world, struct cell *cell)
 {
-    struct version *version = cell->version;
+    struct holder *holder = cell->holder;
+    struct version *version = holder == NULL ? NULL : holder->version;
 
-    cell->version = NULL;
-    if (version == NULL)
+    cell->holder = NULL;
+    if (holder == NULL)
         return;
-    if (--version->holders > 0)
-        world->saving -= version->weight;
+    if (holder->later != NULL)
+        holder->later->earlier = holder->earlier;
     else
+        version->last = holder->earlier;
+    if (holder->earlier != NULL) {
+        holder->earlier->later = holder->later;
+        world->saving -= holder->weight;
+    } else {
+        version->first = holder->later;
+        world->saving -= holder->later != NULL ? holder->later->weight : 0;
+    }
+    if (version->first == NULL)
         free(version);
+    free(holder);
 }
 
 static void hold_alone(struct world *world, struct cell *cell, double weight)
@@ -36,15 +58,15 @@ static void hold_alone(struct world *world, struct cell *cell, double weight)
         world->failed = true;
         return;
     }
-    version->weight = weight;
-    hold(world, cell, version);
+    hold(world, cell, version, weight);
+    if (cell->holder == NULL)
+        free(version);
 }
 
-/* The cell of a page; a new one where there was none. */
-static struct cell *cell_at(struct world *world, struct block *block, uint32_t page)
+/* Where the cell of a page is, or would be. */
+static uint32_t cell_index(const struct block *block, uint32_t page)
 {
     uint32_t low = 0, high = block->count;
-    struct cell *cells;
 
     while (low < high) {
         uint32_t middle = (low + high) / 2;
@@ -54,18 +76,34 @@ static struct cell *cell_at(struct world *world, struct block *block, uint32_t p
         else
             high = middle;
     }
-    if (low < block->count && block->cells[low].page == page)
-        return &block->cells[low];
+    return low;
+}
+
+static bool is_cell(const struct block *block, uint32_t index, uint32_t page)
+{
+    return index < block->count && block->cells[index].page == page;
+}
+
+/* The cell of a page; a new one where there was none. */
+static struct cell *cell_at(struct world *world, struct block *block, uint32_t page)
+{
+    uint32_t index = cell_index(block, page);
+    struct cell *cells;
+
+    if (is_cell(block, index, page)) {
+        block->cells[index].unwatched = false;
+        return &block->cells[index];
+    }
     cells = realloc(block->cells, (block->count + 1) * sizeof *cells);
     if (cells == NULL) {
         world->failed = true;
         return NULL;
     }
     block->cells = cells;
-    memmove(cells + low + 1, cells + low, (block->count - low) * sizeof *cells);
+    memmove(cells + index + 1, cells + index, (block->count - index) * sizeof *cells);
     block->count++;
-    cells[low] = (struct cell){.page = page, .made_by = NO_BLOCK};
-    return &cells[low];
+    cells[index] = (struct cell){.page = page, .made_by = NO_BLOCK};
+    return &cells[index];
 }
 
 /* The copy that wrote a cell is over, or the program is: was it worth it? */
@@ -125,12 +163,11 @@ static bool same_as_stored(const struct copying *copying, uint32_t i)
 {
     const struct block *source = copying->source;
     uint32_t page = copying->from + copying->samples[i].page;
+    uint32_t index = cell_index(source, page);
+    const struct cell *cell = &source->cells[index];
 
-    for (uint32_t k = 0; k < source->count; k++)
-        if (source->cells[k].page == page)
-            return source->cells[k].version != NULL && source->cells[k].version->stored &&
-                   source->cells[k].hash == copying->samples[i].hash;
-    return false;
+    return is_cell(source, index, page) && cell->holder != NULL && cell->holder->version->stored &&
+           cell->hash == copying->samples[i].hash;
 }
 
 /* Asks the shim's policy, with what it would see. */
@@ -173,12 +210,12 @@ static void write_cells(struct world *world, const struct copying *copying, bool
         struct version *version;
         struct cell *to;
 
-        if (from != NULL && (from->version == NULL || from->hash != hash)) {
+        if (from != NULL && (from->holder == NULL || from->hash != hash)) {
             hold_alone(world, from, weight);
             from->changed = from->changed || from->hash != hash;
             from->hash = hash;
         }
-        version = from == NULL ? NULL : from->version;
+        version = from == NULL || from->holder == NULL ? NULL : from->holder->version;
         to = cell_at(world, copying->target, copying->to + copying->samples[i].page);
         if (to == NULL || world->failed)
             return;
@@ -187,7 +224,7 @@ static void write_cells(struct world *world, const struct copying *copying, bool
             hold_alone(world, to, weight);
         } else {
             version->stored = true;
-            hold(world, to, version);
+            hold(world, to, version, weight);
         }
     }
 }
@@ -225,6 +262,13 @@ static void copy(struct world *world, uint32_t number)
         copying.target->site = event->site;
 }
 
+static void rewrite(struct world *world, struct cell *cell, uint32_t hash)
+{
+    hold_alone(world, cell, cell->holder == NULL ? 0 : cell->holder->weight);
+    cell->hash = hash;
+    cell->changed = true;
+}
+
 /* What was found changed by a later step. */
 static void change(struct world *world, const struct step *found)
 {
@@ -234,13 +278,25 @@ static void change(struct world *world, const struct step *found)
 
     for (uint32_t i = 0; block != NULL && i < event->samples; i++) {
         struct cell *cell = cell_at(world, block, samples[i].page);
-        double weight = cell == NULL || cell->version == NULL ? 0 : cell->version->weight;
 
         if (cell == NULL || cell->hash == samples[i].hash)
             continue;
-        hold_alone(world, cell, weight);
-        cell->hash = samples[i].hash;
-        cell->changed = true;
+        rewrite(world, cell, samples[i].hash);
+        for (cell++; cell < block->cells + block->count && cell->unwatched; cell++)
+            rewrite(world, cell, samples[i].hash);
+    }
+}
+
+static void thin_out(struct world *world, const struct step *step)
+{
+    const struct trail_block *event = (const void *)step->event;
+    const struct trail_sample *samples = trail_samples(step->event);
+    struct block *block = step->block == NO_BLOCK ? NULL : world->blocks[step->block];
+
+    for (uint32_t i = 0, at = 0; block != NULL && i < block->count; i++) {
+        while (at < event->samples && samples[at].page < block->cells[i].page)
+            at++;
+        block->cells[i].unwatched = at == event->samples || samples[at].page != block->cells[i].page;
     }
 }
 
@@ -295,6 +351,8 @@ void world_happen(struct world *world, uint32_t number)
         copy(world, number);
     else if (step->event->type == TRAIL_LEAVES && step->block != NO_BLOCK)
         leave(world, step);
+    else if (step->event->type == TRAIL_THINNED)
+        thin_out(world, step);
     /* What changed from here on, as was found out later. */
     for (uint32_t i = world->late_first[number]; i < world->late_first[number + 1]; i++)
         change(world, &world->trail->steps[world->late[i]]);

@@ -8,12 +8,18 @@
 
 #define WORLD_SITES 1024
 
-/* One content of a page, seen by all cells that hold it. */
+/* One content of a page, seen by all that hold it. The first of them, who has held it longest, is the one whom it costs memory: the
+   others save what they stand for, which differs, since a large copy and the small ones that filled its source are not sampled
+   equally densely. */
 struct version {
-    uint32_t holders;
-    uint32_t copies; /* of these, made by a copy; counted when it is asked who saved what */
-    double weight;   /* bytes that this page stands for */
-    bool stored;     /* it would be in a store */
+    struct holder *first, *last;
+    bool stored; /* it would be in a store */
+};
+
+struct holder {
+    struct version *version;
+    struct holder *earlier, *later;
+    double weight; /* bytes that its page stands for, in its own block */
 };
 
 /* A sampled page of a block. */
@@ -21,7 +27,8 @@ struct cell {
     uint32_t page, hash;
     uint32_t made_by; /* the step of the copy that wrote it, or NO_BLOCK */
     bool changed;     /* since then */
-    struct version *version;
+    bool unwatched;   /* what becomes of it is what becomes of the one before it that is watched */
+    struct holder *holder;
 };
 
 struct block {

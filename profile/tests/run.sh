@@ -7,7 +7,7 @@ if [ ! -e "$COWSHIM_LIBRARY" ]; then
 fi
 for python in /usr/bin/python3 python3; do
     if "$python" -c 'import numpy' 2>/dev/null; then
-        exec "$python" -B "$(dirname "$0")/profile.py"
+        exec "$python" -B "$(dirname "$0")/profile.py" "$@"
     fi
 done
 echo '1..0 # SKIP no Python with NumPy'
