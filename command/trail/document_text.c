@@ -95,7 +95,7 @@ static void print_profile(FILE *out, struct json_object *document)
             fprintf(out, "\nprocess %" PRId64 ": %s\n", value_integer(process, "pid"), value_text(process, "command"));
         if (i > 0)
             fprintf(out, "%s\n", value_text(process, "verdict"));
-        if (!value_flag(process, "ended"))
+        if (!value_flag(process, "ended") && *value_text(process, "killed") == '\0')
             fputs("(It did not come to its own end: what follows is what was seen until then.)\n", out);
         print_sites(out, process);
         print_filled(out, process);

@@ -129,13 +129,14 @@ static bool add_all(struct findings *findings)
     return done;
 }
 
-bool findings_make(const struct trail *trail, unsigned policy, struct findings *findings)
+bool findings_make(const struct trail *trail, unsigned policy, const char *killed, struct findings *findings)
 {
     struct symbols *symbols = symbols_open(trail->maps);
     bool done;
 
     memset(findings, 0, sizeof *findings);
     findings->trail = trail;
+    findings->killed = killed;
     findings->places = places_read(trail, symbols);
     done = findings->places != NULL && simulate(trail, policy, &findings->simulation) && add_all(findings);
     symbols_close(symbols);

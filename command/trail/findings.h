@@ -37,11 +37,12 @@ struct findings {
     uint64_t same, known; /* of all copies that were or could be shared */
     double saved; /* at the peak */
     bool helps;
+    const char *killed; /* "killed by signal 9 (out of memory)", or NULL */
     char *verdict;
 };
 
-/* False: out of memory. */
-bool findings_make(const struct trail *trail, unsigned policy, struct findings *findings);
+/* killed: how the program ended, if that is known and was not by itself, or NULL. False: out of memory. */
+bool findings_make(const struct trail *trail, unsigned policy, const char *killed, struct findings *findings);
 void findings_free(struct findings *findings);
 
 const char *findings_reason_name(unsigned reason);

@@ -147,9 +147,43 @@ static void set_signals(void)
     sigaction(SIGHUP, &pass, NULL);
 }
 
-/* Returns the exit code of the program. */
-static int run(char **argv)
+/* How many processes the kernel has killed for want of memory, in all; 0 where it does not tell. */
+static unsigned long long count_out_of_memory(void)
 {
+    static const char name[] = "oom_kill ";
+    FILE *file = fopen("/proc/vmstat", "re");
+    char line[128];
+    unsigned long long count = 0;
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, name, strlen(name)) == 0)
+            count = strtoull(line + strlen(name), NULL, 10);
+    if (file != NULL)
+        fclose(file);
+    return count;
+}
+
+/* What became of the program. */
+struct ending {
+    int code;      /* what we exit with */
+    char *killed;  /* "killed by signal 9 (out of memory)", or NULL */
+    double seconds;
+};
+
+static void note_signal(struct ending *ending, int number, unsigned long long killed_before)
+{
+    const char *reason = number != SIGKILL ? strsignal(number)
+                         : count_out_of_memory() > killed_before ? "out of memory"
+                                                                 : "out of memory?";
+
+    ending->code = 128 + number;
+    if (asprintf(&ending->killed, "killed by signal %d (%s)", number, reason) < 0)
+        ending->killed = NULL;
+}
+
+static void run(char **argv, struct ending *ending)
+{
+    unsigned long long killed_before = count_out_of_memory();
     int status;
 
     fflush(NULL);
@@ -158,13 +192,16 @@ static int run(char **argv)
         _exit(launch(argv, OBSERVER));
     if (program_id < 0) {
         message_error("%s", strerror(errno));
-        return EXIT_USAGE;
+        return;
     }
     set_signals();
     while (waitpid(program_id, &status, 0) < 0)
         if (errno != EINTR)
-            return EXIT_USAGE;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+            return;
+    if (WIFEXITED(status))
+        ending->code = WEXITSTATUS(status);
+    else
+        note_signal(ending, WTERMSIG(status), killed_before);
 }
 
 /* The one with the most memory first. */
@@ -176,15 +213,22 @@ static int compare_peaks(const void *a, const void *b)
     return one > other ? -1 : one < other;
 }
 
+struct reading {
+    struct json_object *processes;
+    const struct ending *ending;
+};
+
 static void read_one(void *context, const char *path)
 {
-    struct json_object *processes = context;
+    const struct reading *reading = context;
     struct findings findings = {0};
     struct trail trail;
     int error = trail_read(path, &trail);
 
-    if (error == 0 && findings_make(&trail, (unsigned)config_choice(policy), &findings))
-        json_object_array_add(processes, profile_json_process(&findings));
+    bool started_by_us = error == 0 && (pid_t)trail.begin->pid == program_id;
+
+    if (error == 0 && findings_make(&trail, (unsigned)config_choice(policy), started_by_us ? reading->ending->killed : NULL, &findings))
+        json_object_array_add(reading->processes, profile_json_process(&findings));
     else if (error != -EPROTO) /* a process that died before its first event leaves an empty one */
         message_warn("%s cannot be read: %s", path, strerror(error != 0 ? -error : ENOMEM));
     if (findings.trail != NULL)
@@ -213,26 +257,27 @@ static const char *nothing_seen(int code)
                : "The shim would not lower the peak, because no large allocation and no large copy was seen.";
 }
 
-static struct json_object *make_document(const char *folder, char **argv, bool apply, int code, double seconds)
+static struct json_object *make_document(const char *folder, char **argv, bool apply, const struct ending *ending)
 {
     struct json_object *document = json_object_new_object();
     struct json_object *processes = json_object_new_array();
     struct json_object *first;
+    struct reading reading = {processes, ending};
     char *command = command_line(argv);
 
-    for_files(folder, read_one, processes);
+    for_files(folder, read_one, &reading);
     json_object_array_sort(processes, compare_peaks);
     first = value_length(processes) == 0 ? NULL : json_object_array_get_idx(processes, 0);
     value_set_text(document, "cowshim", "profile");
     value_set_text(document, "version", PACKAGE_VERSION);
     value_set_text(document, "mode", apply ? "apply" : "observe");
     value_set_text(document, "command", command);
-    value_set_text(document, "verdict", first == NULL ? nothing_seen(code) : value_text(first, "verdict"));
+    value_set_text(document, "verdict", first == NULL ? nothing_seen(ending->code) : value_text(first, "verdict"));
     value_set_flag(document, "helps", value_flag(first, "helps"));
     value_set_text(document, "policy", (const char *[]){"balanced", "memory", "speed"}[config_choice(policy)]);
     value_set_integer(document, "min_size", config_size(min_size));
-    value_set_integer(document, "exit_code", (uint64_t)code);
-    value_set_real(document, "seconds", seconds);
+    value_set_integer(document, "exit_code", (uint64_t)ending->code);
+    value_set_real(document, "seconds", ending->seconds);
     value_set(document, "processes", processes);
     free(command);
     return document;
@@ -262,7 +307,8 @@ int profile_run(char **argv, bool apply, const char *output)
 {
     double start = now();
     char *folder;
-    int code = EXIT_USAGE, written;
+    struct ending ending = {.code = EXIT_USAGE};
+    int written;
     struct json_object *document;
 
     if (output != NULL && !document_check_output(output, "-o"))
@@ -272,13 +318,15 @@ int profile_run(char **argv, bool apply, const char *output)
     if (folder == NULL)
         return EXIT_USAGE;
     if (set_variable(folder, apply))
-        code = run(argv);
-    document = make_document(folder, argv, apply, code, now() - start);
+        run(argv, &ending);
+    ending.seconds = now() - start;
+    document = make_document(folder, argv, apply, &ending);
     written = document_write(output, document, NULL);
     json_object_put(document);
     remove_folder(folder);
     free(folder);
-    return written != 0 && code == 0 ? written : code;
+    free(ending.killed);
+    return written != 0 && ending.code == 0 ? written : ending.code;
 }
 
 int command_profile(int argc, char **argv)

@@ -168,6 +168,7 @@ struct json_object *profile_json_process(const struct findings *findings)
     value_set_flag(process, "helps", findings->helps);
     value_set_real(process, "seconds", simulation->seconds);
     value_set_flag(process, "ended", findings->trail->ended);
+    value_set_text(process, "killed", findings->killed);
     value_set_flag(process, "cut_short", findings->trail->cut);
     value_set_integer(process, "peak_native", simulation->peak_native);
     value_set_integer(process, "peak_shim", simulation->peak_shim);

@@ -65,6 +65,8 @@ static bool walk(struct world *world)
             break;
         world_happen(world, i);
     }
+    if (!world->trail->ended && !world->attributing && !world->failed)
+        world_measure_end(world);
     if (world->attributing)
         attribute(world, count);
     world_end(world);
@@ -104,7 +106,7 @@ bool simulate(const struct trail *trail, unsigned policy, struct simulation *sim
     world->trail = trail;
     world->out = simulation;
     world->policy = (enum config_policy)policy;
-    world->points = malloc((trail->count + 1) * sizeof *world->points);
+    world->points = malloc((trail->count + 2) * sizeof *world->points);
     done = world->points != NULL && sort_changes(world) && walk(world);
     if (done) {
         thin_out(world, simulation);

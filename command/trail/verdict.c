@@ -48,7 +48,8 @@ static void write_help(FILE *out, const struct findings *findings)
     char native[SIZE_TEXT], shim[SIZE_TEXT];
     bool apply = findings->trail->begin->apply != 0;
 
-    fprintf(out, apply ? "The shim lowered the peak from %s to %s" : "The shim would lower the peak from %s to %s",
+    fprintf(out, apply ? "The shim lowered the peak from %s%s to %s" : "The shim would lower the peak from %s%s to %s",
+            findings->killed != NULL ? "at least " : "",
             size_text((int64_t)findings->simulation.peak_native, native), size_text((int64_t)findings->simulation.peak_shim, shim));
     write_sites(out, findings);
     if (findings->trail->cut)
@@ -130,6 +131,8 @@ char *verdict_write(const struct findings *findings)
 
     if (out == NULL)
         return NULL;
+    if (findings->killed != NULL)
+        fprintf(out, "The program was %s; this is of its run until then. ", findings->killed);
     if (findings->helps) {
         write_help(out, findings);
     } else {

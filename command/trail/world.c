@@ -313,19 +313,15 @@ static void leave(struct world *world, const struct step *step)
     world->blocks[step->block] = NULL;
 }
 
-void world_measure(struct world *world, uint32_t number)
+static void add_point(struct world *world, uint32_t number, uint64_t time, uint64_t has)
 {
-    const struct trail_event *event = world->trail->steps[number].event;
     struct point *point = &world->points[world->point_count];
     uint64_t saving = world->saving > 0 ? (uint64_t)world->saving : 0;
-    uint64_t has = event->anon + event->stores;
     bool apply = world->trail->begin->apply != 0;
 
-    if (event->anon == 0)
-        return;
     if (saving > has && !apply)
         saving = has;
-    point->seconds = (double)(event->time - world->trail->begin->event.time) / 1e9;
+    point->seconds = (double)(time - world->trail->begin->event.time) / 1e9;
     point->native = apply ? has + saving : has;
     point->shim = apply ? has : has - saving;
     if (point->native > world->out->peak_native) {
@@ -339,6 +335,38 @@ void world_measure(struct world *world, uint32_t number)
         world->out->most_saved = (double)saving;
     world->out->seconds = point->seconds;
     world->point_count++;
+}
+
+void world_measure(struct world *world, uint32_t number)
+{
+    const struct trail_event *event = world->trail->steps[number].event;
+
+    if (event->anon != 0)
+        add_point(world, number, event->time, event->anon + event->stores);
+}
+
+/* What a copy adds to the memory that was measured before it. */
+static uint64_t grows_by(const struct world *world, const struct step *step)
+{
+    const struct trail_copy *copy = (const void *)step->event;
+
+    if (step->event->type != TRAIL_COPY || copy->target_touched || copy->tracked == 0)
+        return 0;
+    return world->trail->begin->apply != 0 && copy->shared > 0 ? copy->size - copy->shared : copy->size;
+}
+
+void world_measure_end(struct world *world)
+{
+    const struct trail *trail = world->trail;
+    uint32_t i = trail->count;
+    uint64_t has = 0;
+
+    while (i > 0 && trail->steps[i - 1].event->anon == 0)
+        has += grows_by(world, &trail->steps[--i]);
+    if (i == 0)
+        return;
+    has += grows_by(world, &trail->steps[i - 1]) + trail->steps[i - 1].event->anon + trail->steps[i - 1].event->stores;
+    add_point(world, trail->count, trail->steps[trail->count - 1].event->time, has);
 }
 
 void world_happen(struct world *world, uint32_t number)

@@ -57,6 +57,8 @@ struct world {
 /* What the process has before a step, and what it would have. */
 void world_measure(struct world *world, uint32_t step);
 void world_happen(struct world *world, uint32_t step);
+/* Behind the last step of a program that did not come to its own end: what was copied since memory was last measured counts, too. */
+void world_measure_end(struct world *world);
 /* The program is over: every copy that is left comes to its end. */
 void world_end(struct world *world);
 

@@ -179,11 +179,20 @@ for one in all: one.join()
 
 
 def killed():
-    words = script("kept = [array.copy() for _ in range(3)]  # copy\nos.kill(os.getpid(), 9)\n")
+    words = script("array = numpy.arange(16 << 20, dtype=numpy.float64)\nkept = [array.copy() for _ in range(3)]  # copy\nos.kill(os.getpid(), 9)\n")
     done, document = profile(*words)
-    site = site_at(document["processes"][0], 3)
-    check(done.returncode == 128 + signal.SIGKILL and site and site["copies"] == 3 and not document["processes"][0]["ended"],
+    first = document["processes"][0]
+    site = site_at(first, 4)
+    check(done.returncode == 128 + signal.SIGKILL and site and site["copies"] == 3 and not first["ended"],
           "a program that is killed: what was seen until then", done)
+    check("killed by signal 9 (out of memory" in first["verdict"] and document["helps"], "its verdict says so", first["verdict"])
+    check(abs(first["peak_native"] - first["peak_shim"] - 384 * MIB) < 12 * MIB and first["peak_native"] < 560 * MIB,
+          "its last copy counts, though nothing came after it", first["verdict"])
+    words = script("kept = [array.copy()]  # copy\nos.kill(os.getpid(), 9)\n")
+    _, document = profile(*words)
+    check(document["helps"], "also where it is the only one", document["verdict"])
+    _, document = profile(*words[:-1], words[-1], options=["--apply"])
+    check(document["helps"], "and where it was shared", document["verdict"])
 
 
 def descriptors():
@@ -233,6 +242,25 @@ def resized():
     words = script("copy = array.copy()\ncopy.resize(3 << 20, refcheck=False)\nother = copy.copy()\n")
     done, document = profile(*words)
     check(done.returncode == 0 and len(document["processes"][0]["sites"]) >= 2, "a copy that is resized is followed", done)
+
+
+def summaries():
+    """What --stats says of a program that is known: eight copies of 16 MiB, of each a tenth changed, and more; five.py waits at its peak."""
+    done = cowshim("run", "--stats", "--", PYTHON, FILLED, "12", "delete")
+    said = re.search(r"saved ([0-9.]+) MiB at the peak: ([0-9.]+) MiB instead of ([0-9.]+) MiB", done.stderr)
+    check(said and abs(float(said[1]) - 192) < 2 and float(said[2]) < 125, "run --stats says what was saved at the peak, in MiB", done.stderr)
+    check("python3 " in done.stderr and f"{FILLED} 12"[:40] in done.stderr, "and of which program", done.stderr)
+    done = cowshim("run", "--stats=lines", "--", PYTHON, FIVE, 'a "name"\n\x80')
+    with open("lines") as file:
+        line = json.load(file)
+    peak = measured_peak(PYTHON, FIVE)
+    check(abs(line["peak_memory"] - peak) < 0.1 * peak and line["peak_saved"] > 80 * MIB and 0 < line["seconds"] < 120,
+          f"its JSON line has the peak ({line['peak_memory'] / MIB:.1f} MiB, measured {peak / MIB:.1f}), what was saved then, the duration", line)
+    check(line["argv"][1:] == [FIVE, 'a "name"\n\x80'], "and the words of the command line", line["argv"])
+    done = cowshim("run", "--stats", "--", *script("array += 1\nrewritten = array.copy()\nrewritten *= 2\n"))
+    check("saved nothing" in done.stderr or re.search(r"saved [0-8]\.\d MiB", done.stderr), "copies that are rewritten save nothing to speak of", done.stderr)
+    done = cowshim("run", "--stats", "--", "sh", "-c", "echo a | cat | wc; ls >/dev/null; (exit 3)")
+    check(done.returncode == 3 and done.stderr == "", "a pipeline of shells, which copy nothing large, is silent", done.stderr)
 
 
 class Page(html.parser.HTMLParser):
@@ -321,7 +349,7 @@ def options():
     check(glob.glob("cowshim-profile.*") == [], "nothing is left in TMPDIR", os.listdir())
 
 
-STORIES = (five_lines, filled_by_many, applied, native, r_language, threads, killed, descriptors, processes, verdicts, resized, pages,
+STORIES = (five_lines, filled_by_many, applied, native, r_language, threads, killed, descriptors, processes, verdicts, resized, summaries, pages,
            reports, options)
 
 

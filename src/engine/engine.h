@@ -83,7 +83,8 @@ void engine_fork_child(void);
 bool engine_pause(void);
 void engine_resume(void);
 
-/* The summary for COWSHIM_STATS: text for people or one line of JSON. Returns its length, at most size - 1. */
+/* The summary for COWSHIM_STATS: text for people or one line of JSON (libcowshim(7) has its fields). Returns its length, at most
+   size - 1; 0 where there is nothing to tell: no large copy, and of JSON no large allocation either. */
 size_t engine_summary(char *text, size_t size, bool json);
 /* Allocated bytes of the stores that are open. */
 uint64_t engine_store_bytes(void);

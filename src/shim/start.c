@@ -81,25 +81,33 @@ static __attribute__((constructor)) void shim_start(void)
     errno = saved;
 }
 
-static __attribute__((destructor)) void shim_end(void)
+static void write_summary(const char *where)
 {
     static char text[8192];
-    const char *where = config_text(stats);
-    bool file = where != NULL && strcmp(where, "stderr") != 0;
-    int saved = errno;
+    bool file = strcmp(where, "stderr") != 0;
+    size_t length = engine_summary(text, sizeof text, file);
     int fd = STDERR_FILENO;
 
-    observe_ends();
-    if (where == NULL || *where == '\0' || config_choice(mode) == MODE_OFF)
+    if (length == 0)
         return;
     if (file)
         fd = (int)syscall(SYS_openat, AT_FDCWD, where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) {
         log_error("COWSHIM_STATS=%s cannot be opened (error %d); the summary is not written", where, errno);
-    } else {
-        log_emit(fd, text, engine_summary(text, sizeof text, file));
-        if (file)
-            syscall(SYS_close, fd);
+        return;
     }
+    log_emit(fd, text, length);
+    if (file)
+        syscall(SYS_close, fd);
+}
+
+static __attribute__((destructor)) void shim_end(void)
+{
+    const char *where = config_text(stats);
+    int saved = errno;
+
+    observe_ends();
+    if (where != NULL && *where != '\0' && config_choice(mode) != MODE_OFF)
+        write_summary(where);
     errno = saved;
 }

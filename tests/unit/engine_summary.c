@@ -150,6 +150,19 @@ TEST(summary, short_room_is_not_overrun)
         }
 }
 
+/* Nothing to tell is told to nobody; a large allocation is something for programs only. */
+TEST(summary, without_a_large_copy_it_is_silent)
+{
+    char text[4096];
+
+    unit_start("");
+    CHECK_EQ(engine_summary(text, sizeof text, false), 0);
+    CHECK_EQ(engine_summary(text, sizeof text, true), 0);
+    unit_block(PAGES);
+    CHECK_EQ(engine_summary(text, sizeof text, false), 0);
+    CHECK(engine_summary(text, sizeof text, true) > 0);
+}
+
 /* For people: what happened, and nothing that did not. */
 TEST(summary, the_text_says_what_happened_only)
 {

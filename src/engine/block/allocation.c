@@ -18,6 +18,7 @@
 #include "engine/policy/sites.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
+#include "engine/report/savings.h"
 
 #include "base/poison.h"
 
@@ -212,6 +213,8 @@ bool engine_remove(void *start, void **raw)
         return block_peek((uintptr_t)start, &size);
     block = find_allocation(start);
     if (block != NULL) {
+        if (quiet)
+            savings_event();
         remove_block(block, raw);
         block_release(block);
     }

@@ -23,6 +23,7 @@
 #include "kernel/pagemap.h"
 #include "kernel/status.h"
 #include "kernel/write_guard.h"
+#include "engine/report/savings.h"
 
 #include "base/poison.h"
 
@@ -204,6 +205,7 @@ static void conclude(struct copy *copy, enum reason why, size_t done, const void
         block_release(copy->target);
     write_guard_rest();
     reclaim_event();
+    savings_event();
 }
 
 bool engine_copy(void *to, const void *from, size_t size, const void *caller)

@@ -8,6 +8,7 @@
 #include "engine/report/export.h"
 #include "engine/process/fork.h"
 #include "engine/report/observe.h"
+#include "engine/report/savings.h"
 #include "engine/store/store.h"
 #include "kernel/descriptor.h"
 #include "kernel/procfile.h"
@@ -24,6 +25,7 @@ void fork_adopt(void)
     write_guard_after_fork();
     store_after_fork();
     counters_reset();
+    savings_start();
     observe_forked();
 }
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What sharing saves, for the summary of COWSHIM_STATS; without that, nothing here does anything. The kernel is asked which pages of the
+   views are still shared, for at most a sixteenth of the time: after copies, and before memory that shows a store is freed. */
+#ifndef COWSHIM_ENGINE_SAVINGS_H
+#define COWSHIM_ENGINE_SAVINGS_H
+
+#include <stdint.h>
+
+/* At the moment at which the process would have had the most memory without us: what it had, and how much more that would have been.
+   Its anonymous memory and its stores, in bytes. */
+struct savings {
+    uint64_t memory, saved;
+};
+
+void savings_start(void);
+/* Inside of an operation, with no lock held. */
+void savings_event(void);
+/* Looks a last time, whatever it costs. */
+struct savings savings_peak(void);
+/* Since the start, or the fork. */
+uint64_t savings_nanoseconds(void);
+
+#endif
