@@ -30,6 +30,7 @@ void write_guard_init(void)
     always = config_internal("guard-always", NULL);
     without_uffd = config_internal("uffd-off", NULL);
     without_mprotect = config_internal("mprotect-off", NULL);
+    uffd_init();
 }
 
 const struct write_guard *write_guard_pick_for_files(unsigned threads)

@@ -19,7 +19,7 @@ struct write_guard {
 
 extern const struct write_guard write_guard_none, write_guard_uffd, write_guard_mprotect;
 
-/* COWSHIM_INTERNAL=guard-always (also without threads), uffd-off, mprotect-off. */
+/* COWSHIM_INTERNAL=guard-always (also without threads), uffd-off, uffd-one-mapping, mprotect-off. */
 void write_guard_init(void);
 /* The guard for a process with that many threads, or NULL: decline. */
 const struct write_guard *write_guard_pick(unsigned threads);
@@ -32,6 +32,7 @@ void write_guard_after_fork(void);
 /* After an operation: takes out the SIGSEGV handler of the mprotect variant when it is not needed any more. */
 void write_guard_rest(void);
 
+void uffd_init(void);
 int uffd_probe(void); /* 0 or -errno */
 void uffd_after_fork(void);
 

@@ -10,10 +10,13 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
+#include "base/config.h"
 #include "base/lock.h"
+#include "base/page.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
 #include "kernel/sys.h"
+#include "kernel/vma_text.h"
 #include "kernel/write_guard.h"
 
 #include "base/poison.h"
@@ -27,6 +30,7 @@
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
 static struct descriptor context = DESCRIPTOR_NONE;
 static bool protects_holes;
+static bool one_mapping_only; /* as before Linux 6.3 */
 static _Atomic int refused; /* -errno once the kernel said no */
 
 static int handshake(int fd, uint64_t features)
@@ -112,10 +116,38 @@ static void uffd_cancel(uintptr_t start, uintptr_t end)
     wake(fd, start, end);
 }
 
+void uffd_init(void)
+{
+    one_mapping_only = config_internal("uffd-one-mapping", NULL);
+}
+
+static bool in_one_mapping(uintptr_t start, uintptr_t end)
+{
+    struct vma_walk walk;
+    struct vma vma;
+
+    vma_walk_begin(&walk);
+    return vma_walk_at(&walk, start, &vma) == 0 && vma.end >= end;
+}
+
+/* Before Linux 6.3 (commit a1b92a3f1498) a range of several mappings is -ENOENT: halves of it are tried, until each lies in one.
+   An array is two as soon as the program advises huge pages for a part of it. What /proc/self/maps would tell costs a reading of
+   all mappings before, this a few calls for each boundary. */
+static int protect(int fd, uintptr_t start, uintptr_t end)
+{
+    struct uffdio_writeprotect request = {.range = {start, end - start}, .mode = UFFDIO_WRITEPROTECT_MODE_WP};
+    uintptr_t middle = page_down(start + (end - start) / 2);
+    int error = one_mapping_only && !in_one_mapping(start, end) ? -ENOENT : (int)SYS(SYS_ioctl, fd, UFFDIO_WRITEPROTECT, &request);
+
+    if (error != -ENOENT || middle == start)
+        return error;
+    error = protect(fd, start, middle);
+    return error != 0 ? error : protect(fd, middle, end);
+}
+
 static int uffd_hold(uintptr_t start, uintptr_t end)
 {
     struct uffdio_register reg = {.range = {start, end - start}, .mode = UFFDIO_REGISTER_MODE_WP};
-    struct uffdio_writeprotect protect = {.range = {start, end - start}, .mode = UFFDIO_WRITEPROTECT_MODE_WP};
     int fd = context_use();
     long error;
 
@@ -126,7 +158,7 @@ static int uffd_hold(uintptr_t start, uintptr_t end)
         error = SYS(SYS_ioctl, fd, UFFDIO_REGISTER, &reg);
     if (error != 0)
         return (int)error;
-    error = SYS(SYS_ioctl, fd, UFFDIO_WRITEPROTECT, &protect);
+    error = protect(fd, start, end);
     if (error != 0)
         uffd_cancel(start, end);
     return (int)error;

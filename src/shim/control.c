@@ -65,6 +65,7 @@ static int error_of(enum reason why)
     case REASON_pinned:
         return -EBUSY;
     case REASON_no_guard:
+    case REASON_not_held:
         return -EDEADLK;
     case REASON_no_pagemap:
         return -ENOSYS;

@@ -298,6 +298,53 @@ static int neighbours_are_left_alone(void)
     return KEPT;
 }
 
+/* What NumPy does to an array of 4 MiB, and what a program may do to any: an array is as many mappings as its advice has pieces. */
+static void advise_in_pieces(unsigned char *block, int round)
+{
+    if (round == 0) {
+        madvise(block + PAGE, SIZE - PAGE, MADV_HUGEPAGE);
+        return;
+    }
+    for (size_t at = 0; at + 5 * PAGE <= SIZE; at += (size_t)(7 * round * round) * PAGE)
+        madvise(block + at, 5 * PAGE, MADV_HUGEPAGE);
+}
+
+static void *write_one_page(void *block)
+{
+    volatile unsigned char *byte = (unsigned char *)block + SIZE - PAGE;
+    uintptr_t lost = 0;
+    unsigned char value = *byte;
+
+    while (!race.stop) {
+        lost += *byte != value;
+        *byte = ++value;
+    }
+    return (void *)lost;
+}
+
+static int arrays_of_many_mappings_are_shared(void)
+{
+    for (int round = 0; round < 8; round++) {
+        unsigned char *block = malloc(SIZE), *copy = malloc(SIZE);
+        pthread_t thread;
+        void *lost;
+
+        advise_in_pieces(block, round);
+        paint(block, SIZE, 5);
+        race.stop = false;
+        CHECK(pthread_create(&thread, NULL, write_one_page, block) == 0, "no thread");
+        memcpy(copy, block, SIZE);
+        race.stop = true;
+        pthread_join(thread, &lost);
+        CHECK(lost == NULL, "round %d: %lu writes are lost", round, (unsigned long)(uintptr_t)lost);
+        CHECK(shows_store(copy, SIZE) == sharing, "round %d: the copy is %sshared", round, sharing ? "not " : "");
+        CHECK(holds(copy, SIZE - PAGE, 0, 5) && holds(block, SIZE - PAGE, 0, 5), "round %d: wrong bytes", round);
+        free(block);
+        free(copy);
+    }
+    return KEPT;
+}
+
 /* Runs in a process of its own on our memory, and calls nothing. */
 static int count_in_company(void *unused)
 {
@@ -346,6 +393,7 @@ int main(int count, char **words)
         {"readers see no gap", readers_see_no_gap},
         {"many threads copy one source, change their copies and free them", many_copy_one_source},
         {"threads that write next to a copied range lose nothing", neighbours_are_left_alone},
+        {"an array of several mappings is shared while other threads run", arrays_of_many_mappings_are_shared},
         /* The last one: afterwards the shim never takes itself to be alone again. */
         {"a process that shares our memory loses no write", processes_that_share_memory_lose_nothing},
     };

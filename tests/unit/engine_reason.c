@@ -16,7 +16,9 @@
 #include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
+#include "kernel/pagemap.h"
 #include "kernel/vma.h"
+#include "kernel/write_guard.h"
 
 #define PAGES 64
 
@@ -118,6 +120,24 @@ static void take_descriptors_away(struct attempt *attempt)
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
+/* As many runs as the guard can hold are held already. */
+static struct page_run hold_all(void)
+{
+    struct page_run held = {(uintptr_t)unit_map(4096 * page_size), 0};
+
+    unit_alone();
+    for (held.end = held.start; write_guard_mprotect.hold(held.end, held.end + page_size) == 0;)
+        held.end += page_size;
+    CHECK(held.end > held.start);
+    return held;
+}
+
+static void hold_elsewhere(struct attempt *attempt)
+{
+    (void)attempt;
+    hold_all();
+}
+
 struct way {
     void (*prepare)(struct attempt *attempt);
     const char *internal;
@@ -136,6 +156,7 @@ static const struct way ways[REASONS] = {
     [REASON_unlike_maps] = {map_behind_our_back, "", "memory"},
     [REASON_pinned] = {pin, "", "memory"},
     [REASON_no_guard] = {as_it_is, "guard-always,uffd-off,mprotect-off", "memory"},
+    [REASON_not_held] = {hold_elsewhere, "guard-always,uffd-off", "memory"},
     [REASON_no_pagemap] = {as_it_is, "pagemap-off", "memory"},
     [REASON_no_store] = {as_it_is, "memfd-off,tmpfs-off", "memory"},
     [REASON_budget] = {take_descriptors_away, "", "memory"},
@@ -241,4 +262,26 @@ TEST(reason, no_views_left_to_show_all_of_the_source)
 TEST(reason, just_enough_views)
 {
     run_out(5);
+}
+
+/* A source that could not be sealed is as private as before: that is no sign of its copies being rewritten. */
+TEST(reason, seals_that_failed_teach_the_policy_nothing)
+{
+    size_t size = PAGES * page_size;
+    struct page_run held;
+    char *from, *to;
+
+    setenv("COWSHIM_POLICY", "balanced", 1);
+    unit_start("guard-always,uffd-off");
+    from = unit_block(PAGES);
+    to = unit_block(PAGES);
+    unit_fill(from, size, 1);
+    held = hold_all();
+    for (int i = 0; i < 8; i++)
+        CHECK_AT(!unit_copy(to, from, size), i);
+    CHECK_EQ(reason_copies(REASON_not_held), 8);
+    for (; held.start < held.end; held.start += page_size)
+        write_guard_mprotect.cancel(held.start, held.start + page_size);
+    CHECK(unit_copy(to, from, size));
+    CHECK(unit_holds(to, size, 1));
 }

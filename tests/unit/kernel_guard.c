@@ -27,6 +27,7 @@
 struct race {
     char *memory;
     size_t size;
+    bool split; /* into several mappings, before each replacement */
     _Atomic bool stop;
     _Atomic long writes;
     long lost;
@@ -75,8 +76,11 @@ static int hold_patiently(const struct write_guard *guard, char *memory, size_t 
 static int replace(const struct write_guard *guard, struct race *race, int fd, uint64_t offset, bool call_off)
 {
     uintptr_t start = (uintptr_t)race->memory, end = start + race->size;
-    int error = hold_patiently(guard, race->memory, race->size);
+    int error;
 
+    for (size_t page = 1; race->split && page < RUN_PAGES; page += page)
+        CHECK_EQ(madvise(race->memory + page * page_size, page_size, MADV_DONTDUMP), 0);
+    error = hold_patiently(guard, race->memory, race->size);
     if (error != 0)
         return error;
     error = storefile_write(fd, start, race->size, offset);
@@ -89,9 +93,9 @@ static int replace(const struct write_guard *guard, struct race *race, int fd, u
     return error;
 }
 
-static long race_against(const struct write_guard *guard, long *replaced)
+static long race_against(const struct write_guard *guard, bool split, long *replaced)
 {
-    struct race race = {.size = RUN_PAGES * page_size};
+    struct race race = {.size = RUN_PAGES * page_size, .split = split};
     struct descriptor file = DESCRIPTOR_NONE;
     pthread_t writer;
     double deadline = now() + 40;
@@ -127,21 +131,41 @@ TEST(write_guard, without_one_the_same_race_loses_writes)
 
     unit_start("");
     while (lost == 0 && now() < deadline)
-        lost = race_against(&write_guard_none, &replaced);
+        lost = race_against(&write_guard_none, false, &replaced);
     if (lost == 0)
         SKIP("no write was lost within 20 s: the other tests of this suite show nothing here");
 }
 
-TEST(write_guard, userfaultfd_loses_no_write)
+static void race_against_uffd(const char *internal, bool split)
 {
     long replaced;
 
-    unit_start("guard-always");
+    unit_start(internal);
     if (uffd_probe() != 0)
         SKIP("no userfaultfd: error %d", -uffd_probe());
     CHECK(write_guard_pick(1) == &write_guard_uffd);
-    CHECK_EQ(race_against(&write_guard_uffd, &replaced), 0);
+    CHECK_EQ(race_against(&write_guard_uffd, split, &replaced), 0);
     CHECK(replaced >= REPLACEMENTS);
+}
+
+TEST(write_guard, userfaultfd_loses_no_write)
+{
+    race_against_uffd("guard-always", false);
+}
+
+TEST(write_guard, userfaultfd_loses_no_write_in_several_mappings)
+{
+    race_against_uffd("guard-always", true);
+}
+
+TEST(write_guard, userfaultfd_that_knows_one_mapping_at_a_time_loses_no_write)
+{
+    race_against_uffd("guard-always,uffd-one-mapping", true);
+}
+
+TEST(write_guard, the_same_where_mappings_are_read_as_text)
+{
+    race_against_uffd("guard-always,uffd-one-mapping,vma-off", true);
 }
 
 TEST(write_guard, mprotect_loses_no_write)
@@ -150,7 +174,7 @@ TEST(write_guard, mprotect_loses_no_write)
 
     unit_start("uffd-off");
     CHECK(write_guard_pick(2) == &write_guard_mprotect);
-    CHECK_EQ(race_against(&write_guard_mprotect, &replaced), 0);
+    CHECK_EQ(race_against(&write_guard_mprotect, true, &replaced), 0);
     CHECK(replaced >= REPLACEMENTS);
 }
 

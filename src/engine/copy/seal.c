@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/config.h"
+#include "base/log.h"
 #include "engine/report/counters.h"
 #include "engine/store/extent.h"
 #include "kernel/map.h"
@@ -109,6 +110,17 @@ static int map_piece(const struct segment *segment, uintptr_t start, uintptr_t e
     return fd < 0 ? fd : map_file(start, end - start, fd, segment->offset + (start - segment->start));
 }
 
+/* A failure of its own, so that it is not taken for one of the store. */
+static int hold(const struct seal *seal, uintptr_t start, uintptr_t end)
+{
+    int error = seal->guard->hold(start, end);
+
+    if (error == 0 || error == -EDEADLK)
+        return error;
+    log_debug("writers are not held off: error %d", -error);
+    return -ENOLCK;
+}
+
 static int seal_piece(const struct seal *seal, struct segment *segment, uintptr_t start, uintptr_t end)
 {
     struct extent_spares spares;
@@ -119,7 +131,7 @@ static int seal_piece(const struct seal *seal, struct segment *segment, uintptr_
     /* A protected hole would look like a swapped page to the rescan; the zero page does not. Without it more is written. */
     if (segment->has_holes && seal->guard->holds)
         map_populate_read(start, end - start);
-    error = seal->guard->hold(start, end);
+    error = hold(seal, start, end);
     if (error == 0) {
         error = write_piece(seal, segment, start, end);
         if (error == 0)

@@ -45,6 +45,8 @@ static enum reason reason_of(int error)
         return REASON_unlike_maps;
     case -EDEADLK:
         return REASON_no_guard;
+    case -ENOLCK:
+        return REASON_not_held;
     default:
         return REASON_no_store;
     }
@@ -198,8 +200,8 @@ static bool worthwhile(struct snapshot *snapshot, size_t pages, size_t private_p
     measure_source(snapshot->from, pages, private_pages);
     facts = facts_of(snapshot, pages, private_pages);
     shares = policy_shares(&facts, &record);
-    site_note(snapshot->site, shares);
-    snapshot->from->measured = shares;
+    if (!shares)
+        site_note(snapshot->site, false);
     snapshot->decided = true;
     return shares;
 }
@@ -310,6 +312,16 @@ enum reason snapshot_judge(struct block *from, uintptr_t source, struct block *t
     return why != REASON_none ? why : look_around(&snapshot);
 }
 
+/* What was done is noted, not what was tried: the pages of a source that could not be sealed are not rewritten ones. */
+static void note_shared(const struct snapshot *snapshot)
+{
+    snapshot->to->made_by = snapshot->site;
+    if (snapshot->decided) {
+        site_note(snapshot->site, true);
+        snapshot->from->measured = true;
+    }
+}
+
 size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size, unsigned site,
                       size_t *copied, enum reason *why)
 {
@@ -330,7 +342,7 @@ size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, ui
     while (*why == REASON_none && at < end)
         at = do_window(&snapshot, at, end, runs, why);
     if (at > source)
-        to->made_by = site;
+        note_shared(&snapshot);
     *copied = snapshot.copied;
     scratch_give(runs);
     return at - source;
