@@ -167,13 +167,24 @@ static int find_again(struct descriptor *descriptor)
     return -EBADF;
 }
 
+int descriptor_stat(struct descriptor *descriptor, struct stat *status)
+{
+    int fd = descriptor->fd;
+
+    if (fd < 0)
+        return -EBADF;
+    /* Exempt from faults, as below. */
+    if (SYS_MUST(SYS_fstat, fd, status) == 0 && status->st_dev == descriptor->device && status->st_ino == descriptor->inode)
+        return fd;
+    fd = find_again(descriptor);
+    return fd < 0 || SYS_MUST(SYS_fstat, fd, status) == 0 ? fd : -EBADF;
+}
+
 int descriptor_use(struct descriptor *descriptor)
 {
-    if (descriptor->fd < 0)
-        return -EBADF;
-    if (still_ours(descriptor, descriptor->fd))
-        return descriptor->fd;
-    return find_again(descriptor);
+    struct stat status;
+
+    return descriptor_stat(descriptor, &status);
 }
 
 void descriptor_drop(struct descriptor *descriptor)

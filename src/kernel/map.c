@@ -15,6 +15,9 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif
@@ -118,6 +121,11 @@ int map_protect(uintptr_t start, size_t size, unsigned access)
 int map_populate_read(uintptr_t start, size_t size)
 {
     return (int)SYS(SYS_madvise, start, size, MADV_POPULATE_READ);
+}
+
+int map_populate_write(uintptr_t start, size_t size)
+{
+    return (int)SYS(SYS_madvise, start, size, MADV_POPULATE_WRITE);
 }
 
 size_t map_limit(void)

@@ -32,6 +32,9 @@ unsigned map_access(uintptr_t page);
 int map_protect(uintptr_t start, size_t size, unsigned access);
 /* Makes every page of the range present for reading (MADV_POPULATE_READ, Linux 5.14). */
 int map_populate_read(uintptr_t start, size_t size);
+/* Makes every page of the range the process's own, without a change of contents (MADV_POPULATE_WRITE, 5.14). -EINVAL where the kernel
+   does not know it, or something in the range cannot be written. */
+int map_populate_write(uintptr_t start, size_t size);
 /* VMAs that the process may have (vm.max_map_count). */
 size_t map_limit(void);
 

@@ -3,10 +3,14 @@
 #ifndef COWSHIM_KERNEL_PROCFILE_H
 #define COWSHIM_KERNEL_PROCFILE_H
 
-enum procfile { PROCFILE_PAGEMAP, PROCFILE_MAPS, PROCFILE_STATUS, PROCFILE_COUNT };
+#include <sys/stat.h>
+
+enum procfile { PROCFILE_PAGEMAP, PROCFILE_MAPS, PROCFILE_TASKS, PROCFILE_DESCRIPTORS, PROCFILE_COUNT };
 
 /* An open descriptor, or -errno (no /proc, not dumpable, no descriptor left). */
 int procfile_use(enum procfile which);
+/* The same, and what fstat says of it now. */
+int procfile_stat(enum procfile which, struct stat *status);
 void procfile_after_fork(void);
 
 #endif

@@ -2,11 +2,11 @@
 #include "kernel/status.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "kernel/procfile.h"
 #include "kernel/sys.h"
 
 #include "base/poison.h"
@@ -22,7 +22,7 @@ static unsigned long field(const char *text, const char *name)
 }
 
 /* Reads the part of the file that has the fields into text: 0 or -errno. */
-static int read_fields(int fd, char *text)
+static int read_fields(long fd, char *text)
 {
     for (long at = 0;; at += WINDOW - LONGEST) {
         long got = SYS(SYS_pread64, fd, text, WINDOW - 1, at);
@@ -38,9 +38,11 @@ static int read_fields(int fd, char *text)
 int status_read(struct status *status)
 {
     char text[WINDOW];
-    int fd = procfile_use(PROCFILE_STATUS);
-    int error = fd < 0 ? fd : read_fields(fd, text);
+    long fd = SYS(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC);
+    int error = fd < 0 ? (int)fd : read_fields(fd, text);
 
+    if (fd >= 0)
+        SYS_MUST(SYS_close, fd);
     if (error != 0)
         return error;
     status->threads = (unsigned)field(text, "\nThreads:");

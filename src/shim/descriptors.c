@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "kernel/descriptor.h"
+#include "kernel/holders.h"
 #include "shim/hook.h"
 
 static bool is_ours(int fd)
@@ -25,6 +26,7 @@ static int not_open(void)
 
 HOOK int close(int fd)
 {
+    holders_change();
     return is_ours(fd) ? not_open() : next.close(fd);
 }
 
@@ -104,6 +106,7 @@ HOOK int dup2(int from, int to)
 
     if (is_ours(from))
         return not_open();
+    holders_change();
     if (make_way(to, &paused))
         result = next.dup2(from, to);
     if (paused)
@@ -118,6 +121,7 @@ HOOK int dup3(int from, int to, int flags)
 
     if (is_ours(from))
         return not_open();
+    holders_change();
     if (make_way(to, &paused))
         result = next.dup3(from, to, flags);
     if (paused)
@@ -130,6 +134,7 @@ HOOK int close_range(unsigned first, unsigned last, int flags)
 {
     int ours;
 
+    holders_change();
     if (first <= last && descriptor_next(first, last) >= 0) {
         while ((ours = descriptor_next(first, last)) >= 0) {
             if ((unsigned)ours > first && next.close_range(first, (unsigned)ours - 1, flags) != 0)

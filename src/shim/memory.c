@@ -11,6 +11,7 @@
 #include "base/page.h"
 #include "engine/control.h"
 #include "engine/engine.h"
+#include "kernel/holders.h"
 #include "shim/hook.h"
 
 #ifndef MADV_WIPEONFORK
@@ -264,6 +265,13 @@ HOOK int munlockall(void)
 bool memory_syscall(long number, const long *a, long *result)
 {
     switch (number) {
+    case SYS_io_uring_setup:
+    case SYS_io_setup:
+        holders_note(HOLDER_RING);
+        return false;
+    case SYS_userfaultfd:
+        holders_note(HOLDER_PAGER);
+        return false;
     case SYS_madvise:
         *result = madvise((void *)a[0], (size_t)a[1], (int)a[2]);
         return true;

@@ -13,6 +13,7 @@ check_PROGRAMS += \
     tests/preload/early \
     tests/preload/fork_threads \
     tests/preload/forks \
+    tests/preload/held \
     tests/preload/fork_unannounced \
     tests/preload/jump_out \
     tests/preload/summary \

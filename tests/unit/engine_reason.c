@@ -155,6 +155,8 @@ static const struct way ways[REASONS] = {
     [REASON_foreign_process] = {use_vfork, "", "memory"},
     [REASON_unlike_maps] = {map_behind_our_back, "", "memory"},
     [REASON_pinned] = {pin, "", "memory"},
+    [REASON_device] = {as_it_is, "held=4", "memory"},
+    [REASON_pager] = {as_it_is, "held=2", "memory"},
     [REASON_no_guard] = {as_it_is, "guard-always,uffd-off,mprotect-off", "memory"},
     [REASON_not_held] = {hold_elsewhere, "guard-always,uffd-off", "memory"},
     [REASON_no_pagemap] = {as_it_is, "pagemap-off", "memory"},

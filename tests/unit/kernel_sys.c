@@ -257,7 +257,7 @@ TEST(status, is_read_behind_a_long_list_of_groups)
     CHECK_EQ(status_read(&many), 0);
     CHECK_EQ(many.threads, few.threads);
     CHECK_EQ(many.locked, few.locked);
-    sys_fail_at(2, false); /* that there is more than one read */
+    sys_fail_at(3, false); /* that there is more than one read after the opening */
     CHECK_EQ(status_read(&many), -ENOMEM);
 }
 

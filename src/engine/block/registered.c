@@ -5,6 +5,7 @@
 #include "base/page.h"
 #include "engine/control.h"
 #include "engine/memory/drop.h"
+#include "engine/memory/look.h"
 #include "engine/engine.h"
 #include "engine/process/entry.h"
 #include "engine/store/extent.h"
@@ -12,7 +13,6 @@
 #include "engine/store/reclaim.h"
 #include "engine/copy/verify.h"
 #include "kernel/descriptor.h"
-#include "kernel/status.h"
 #include "kernel/vma_text.h"
 #include "kernel/write_guard.h"
 
@@ -101,24 +101,21 @@ static int look_for_others(uintptr_t start, uintptr_t end)
 /* Pages of a file, private or not yet, become anonymous memory with the same contents: a block's holes are zero. */
 static int take_from_files(struct block *block, uintptr_t start, uintptr_t end)
 {
-    const struct write_guard *guard = NULL;
+    struct look look = {NULL};
     struct vma_walk walk;
     int error = 0;
 
     vma_walk_begin(&walk);
     while (error == 0 && start < end) {
-        struct status status;
         struct vma vma;
         uintptr_t stop;
 
         error = vma_walk_at(&walk, start, &vma);
         stop = error == 0 ? min_address(vma.end, end) : end;
         if (error == 0 && vma.inode != 0) {
-            if (guard == NULL && (status_read(&status) != 0 || status.pinned))
+            if (look_around_for_files(&look) != REASON_none)
                 return -EBUSY;
-            if (guard == NULL && (guard = write_guard_pick_for_files(status.threads)) == NULL)
-                return -EBUSY;
-            error = drop_to_anonymous(block, guard, start, stop);
+            error = drop_to_anonymous(block, look.guard, start, stop);
         }
         start = stop;
     }

@@ -14,6 +14,7 @@
 #include "engine/control.h"
 #include "engine/engine.h"
 #include "engine/process/entry.h"
+#include "engine/memory/look.h"
 #include "engine/store/extent.h"
 #include "engine/copy/verify.h"
 #include "kernel/descriptor.h"
@@ -204,7 +205,7 @@ static size_t compare_pages(struct compare *compare, size_t size)
     struct block *b = block_find_range(compare->b, size);
     size_t reached = 0;
 
-    if (a != NULL && b != NULL && descriptor_in_own_process()) {
+    if (a != NULL && b != NULL && descriptor_in_own_process() && look_holes_are_zero()) {
         block_lock_pair(a, b);
         if (as_believed(a, compare->a, compare->a + size) && as_believed(b, compare->b, compare->b + size))
             reached = compare_blocks(compare, a, b, size);

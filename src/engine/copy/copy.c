@@ -10,6 +10,7 @@
 #include "engine/control.h"
 #include "engine/report/counters.h"
 #include "engine/memory/drop.h"
+#include "engine/memory/look.h"
 #include "engine/engine.h"
 #include "engine/process/entry.h"
 #include "engine/store/extent.h"
@@ -21,7 +22,6 @@
 #include "engine/copy/verify.h"
 #include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
-#include "kernel/status.h"
 #include "kernel/write_guard.h"
 #include "engine/report/savings.h"
 
@@ -137,11 +137,11 @@ static void finish(const struct copy *copy, size_t done)
 static void drop_overwritten(struct block *block, uintptr_t start, size_t size)
 {
     struct pages pages = whole_pages(start, size);
-    struct status status;
+    struct look look = {NULL};
 
     lock_take(&block->lock);
-    if (block_settled(block) && extent_any(block, pages.start, pages.end) && status_read(&status) == 0 &&
-        !status.pinned && verify_range(block, pages.start, pages.end) == 0)
+    if (block_settled(block) && extent_any(block, pages.start, pages.end) && look_around(&look) == REASON_none &&
+        verify_range(block, pages.start, pages.end) == 0)
         drop_views(block, pages.start, pages.end);
     lock_drop(&block->lock);
 }
@@ -291,7 +291,7 @@ static bool zero_block(struct block *block, struct pages pages)
 
     lock_take(&block->lock);
     if (block_settled(block) && !extent_any(block, pages.start, pages.end) && !looks_used(pages) &&
-        verify_range(block, pages.start, pages.end) == 0)
+        look_holes_are_zero() && verify_range(block, pages.start, pages.end) == 0)
         zeroed = zero_used(pages);
     lock_drop(&block->lock);
     return zeroed;

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "engine/memory/drop.h"
+#include "engine/memory/look.h"
 #include "engine/store/extent.h"
 #include "engine/policy/policy.h"
 #include "engine/copy/seal.h"
@@ -14,7 +15,6 @@
 #include "engine/copy/verify.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
-#include "kernel/status.h"
 #include "kernel/storefile.h"
 #include "kernel/usage.h"
 #include "kernel/write_guard.h"
@@ -26,7 +26,7 @@
 struct snapshot {
     struct block *from, *to;
     uintptr_t shift; /* target address = source address + shift, modulo the address space */
-    const struct write_guard *guard; /* NULL until the process was looked at */
+    struct look look;
     unsigned site;       /* 0: the policy is not asked */
     size_t copied;       /* bytes that were not shared */
     bool target_clean;   /* the target had no page and no view when we came */
@@ -50,21 +50,6 @@ static enum reason reason_of(int error)
     default:
         return REASON_no_store;
     }
-}
-
-/* Replacing pages needs to know who else is there: threads that write, devices that hold pages. */
-static enum reason look_around(struct snapshot *snapshot)
-{
-    struct status status;
-
-    if (snapshot->guard != NULL)
-        return REASON_none;
-    if (status_read(&status) != 0)
-        return REASON_no_pagemap;
-    if (status.pinned)
-        return REASON_pinned;
-    snapshot->guard = write_guard_pick(status.threads);
-    return snapshot->guard == NULL ? REASON_no_guard : REASON_none;
 }
 
 /* The target shows the store as the source does. */
@@ -220,7 +205,7 @@ static size_t seal_or_leave(struct snapshot *snapshot, uintptr_t start, uintptr_
                             int *error)
 {
     struct block *from = snapshot->from;
-    size_t left = seal_runs(from, snapshot->guard, runs, count, error);
+    size_t left = seal_runs(from, snapshot->look.guard, runs, count, error);
 
     if (left == 0 || *error != 0)
         return left;
@@ -228,7 +213,7 @@ static size_t seal_or_leave(struct snapshot *snapshot, uintptr_t start, uintptr_
     snapshot->to->copied_pages = from->copied_pages; /* it inherits the pages: in a chain of copies the next one copies them again */
     if (!policy_consolidates((end - start) / page_size, from->copied_pages, uses_huge_store(from)))
         return left;
-    *error = seal_whole(from, snapshot->guard, start, end, runs, left);
+    *error = seal_whole(from, snapshot->look.guard, start, end, runs, left);
     from->copied_pages = 0;
     snapshot->to->copied_pages = 0;
     if (*error == 0)
@@ -256,9 +241,6 @@ static uintptr_t do_window(struct snapshot *snapshot, uintptr_t start, uintptr_t
         return start;
     }
     if (count > 0) {
-        *why = look_around(snapshot);
-        if (*why != REASON_none)
-            return start;
         count = seal_or_leave(snapshot, start, walked, runs, count, &error);
         if (error != 0) {
             *why = reason_of(error);
@@ -276,7 +258,6 @@ static uintptr_t do_window(struct snapshot *snapshot, uintptr_t start, uintptr_t
     return walked;
 }
 
-/* A page of the target that is there could be pinned, and then mapping over it would lose I/O. */
 static enum reason look_at_target(struct snapshot *snapshot, uintptr_t target, size_t size)
 {
     int touched = pagemap_any(PAGES_TOUCHED, target, target + size);
@@ -288,13 +269,17 @@ static enum reason look_at_target(struct snapshot *snapshot, uintptr_t target, s
         return REASON_none;
     target += page_down(size / 2);
     snapshot->target_touched = pagemap_any(PAGES_PRIVATE, target, target + page_size) > 0;
-    return look_around(snapshot);
+    return REASON_none;
 }
 
 static enum reason check(struct snapshot *snapshot, uintptr_t source, uintptr_t target, size_t size)
 {
-    int error = verify_range(snapshot->from, source, source + size);
+    enum reason why = look_around(&snapshot->look);
+    int error;
 
+    if (why != REASON_none)
+        return why;
+    error = verify_range(snapshot->from, source, source + size);
     if (error == 0)
         error = verify_range(snapshot->to, target, target + size);
     return error != 0 ? reason_of(error) : look_at_target(snapshot, target, size);
@@ -309,7 +294,7 @@ enum reason snapshot_judge(struct block *from, uintptr_t source, struct block *t
     verdict->target_touched = snapshot.target_touched;
     verdict->target_huge = to->huge || usage_huge_always();
     verdict->huge_store = uses_huge_store(from);
-    return why != REASON_none ? why : look_around(&snapshot);
+    return why;
 }
 
 /* What was done is noted, not what was tried: the pages of a source that could not be sealed are not rewritten ones. */
@@ -358,10 +343,10 @@ enum reason snapshot_seal(struct block *block, uintptr_t start, uintptr_t end)
     while (why == REASON_none && start < end) {
         int found = pagemap_runs(PAGES_PRIVATE, start, end, runs, RUNS, &start);
 
-        why = found < 0 ? REASON_no_pagemap : found > 0 ? look_around(&snapshot) : REASON_none;
+        why = found < 0 ? REASON_no_pagemap : found > 0 ? look_around(&snapshot.look) : REASON_none;
         if (why != REASON_none || found == 0)
             continue;
-        seal_runs(block, snapshot.guard, runs, (size_t)found, &error);
+        seal_runs(block, snapshot.look.guard, runs, (size_t)found, &error);
         if (error != 0)
             why = reason_of(error);
     }

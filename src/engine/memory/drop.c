@@ -2,13 +2,14 @@
 #include "engine/memory/drop.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "base/bytes.h"
+#include "engine/memory/look.h"
 #include "engine/report/counters.h"
 #include "engine/store/extent.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
-#include "kernel/status.h"
 #include "kernel/write_guard.h"
 
 #include "base/poison.h"
@@ -175,17 +176,38 @@ int drop_to_anonymous(struct block *block, const struct write_guard *guard, uint
     return error;
 }
 
-/* None in a vfork child: its signal handlers and descriptors are not those of the writers. */
-static const struct write_guard *pick_guard(void)
+/* By a write that changes nothing. */
+static int touch_each(uintptr_t start, uintptr_t end)
 {
-    struct status status;
+    for (; start < end; start += page_size) {
+        if ((map_access(start) & ACCESS_WRITE) == 0)
+            return -EACCES;
+        atomic_fetch_or((_Atomic unsigned char *)start, 0);
+    }
+    return 0;
+}
 
-    return descriptor_in_own_process() && status_read(&status) == 0 ? write_guard_pick(status.threads) : NULL;
+/* Where pages may not be replaced the kernel gives every page that shows the store one of its own, and the others stay where they are.
+   The mapping is still one of the store, of which nothing is seen. */
+static int unshare_in_place(uintptr_t start, uintptr_t end)
+{
+    int error = map_populate_write(start, end - start);
+
+    return error == -EINVAL ? touch_each(start, end) : error; /* before Linux 5.14 */
+}
+
+static int unshare_range(struct look *look, struct block *block, uintptr_t start, uintptr_t end)
+{
+    enum reason why = look_around(look);
+
+    if (why == REASON_none)
+        return drop_to_anonymous(block, look->guard, start, end);
+    return why == REASON_no_guard || why == REASON_no_pagemap ? -EDEADLK : unshare_in_place(start, end);
 }
 
 int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
 {
-    const struct write_guard *guard = NULL;
+    struct look look = {NULL};
     int error = 0;
 
     while (error == 0) {
@@ -194,11 +216,11 @@ int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
 
         if (extent == NULL || extent_start(extent) >= end)
             break;
-        if (guard == NULL && (guard = pick_guard()) == NULL)
+        if (!descriptor_in_own_process()) /* a vfork child: its signal handlers and descriptors are not those of the writers */
             return -EDEADLK;
         start = max_address(extent_start(extent), start);
         stop = min_address(extent_end(extent), end);
-        error = drop_to_anonymous(block, guard, start, stop);
+        error = unshare_range(&look, block, start, stop);
         start = stop;
     }
     return error;

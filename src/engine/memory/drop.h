@@ -19,7 +19,8 @@ int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end);
 uintptr_t drop_alike(uintptr_t start, uintptr_t end, unsigned *access);
 
 /* Every view in the range becomes private memory with the same contents, and no store shows through any more. Writers of other
-   threads lose nothing, and what the program protected stays protected. 0 or -errno, then some views may be left, with their contents. */
+   threads lose nothing, and what the program protected stays protected. Where pages may not be replaced (look.h) they become private
+   in place, and the views stay in the list. 0 or -errno, then some views may be left, with their contents. */
 int drop_sharing(struct block *block, uintptr_t start, uintptr_t end);
 /* The same for all of a range, whatever is mapped there. */
 int drop_to_anonymous(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end);

@@ -11,6 +11,7 @@
 #include "engine/report/savings.h"
 #include "engine/store/store.h"
 #include "kernel/descriptor.h"
+#include "kernel/holders.h"
 #include "kernel/procfile.h"
 #include "kernel/witness.h"
 #include "kernel/write_guard.h"
@@ -23,6 +24,7 @@ void fork_adopt(void)
     export_after_fork(); /* before anything is counted */
     procfile_after_fork();
     write_guard_after_fork();
+    holders_after_fork();
     store_after_fork();
     counters_reset();
     savings_start();

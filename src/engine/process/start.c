@@ -13,6 +13,7 @@
 #include "engine/copy/seal.h"
 #include "engine/store/store.h"
 #include "kernel/descriptor.h"
+#include "kernel/holders.h"
 #include "kernel/pagemap.h"
 #include "kernel/storefile.h"
 #include "kernel/sys.h"
@@ -27,6 +28,7 @@ void engine_start(void)
     sys_init();
     descriptor_init();
     write_guard_init();
+    holders_init();
     storefile_init();
     seal_init();
     savings_start();

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/memory/look.h"
+
+#include "kernel/holders.h"
+
+#include "base/poison.h"
+
+static enum reason reason_of(unsigned held)
+{
+    if ((held & HOLDER_PAGER) != 0)
+        return REASON_pager;
+    if ((held & HOLDER_RING) != 0)
+        return REASON_pinned;
+    return (held & HOLDER_DEVICE) != 0 ? REASON_device : REASON_none;
+}
+
+static enum reason look_with(struct look *look, const struct write_guard *(*pick)(unsigned threads))
+{
+    struct holders holders;
+    enum reason why;
+
+    if (look->guard != NULL)
+        return REASON_none;
+    if (holders_look(&holders) != 0)
+        return REASON_no_pagemap;
+    why = reason_of(holders.held);
+    if (why != REASON_none)
+        return why;
+    look->guard = pick(holders.threads);
+    return look->guard == NULL ? REASON_no_guard : REASON_none;
+}
+
+enum reason look_around(struct look *look)
+{
+    return look_with(look, write_guard_pick);
+}
+
+enum reason look_around_for_files(struct look *look)
+{
+    return look_with(look, write_guard_pick_for_files);
+}
+
+bool look_holes_are_zero(void)
+{
+    struct holders holders;
+
+    return holders_look(&holders) == 0 && (holders.held & HOLDER_PAGER) == 0;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/holders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "base/config.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "kernel/descriptor.h"
+#include "kernel/procfile.h"
+#include "kernel/status.h"
+#include "kernel/sys.h"
+#include "kernel/usage.h"
+
+#include "base/poison.h"
+
+/* Descriptors are looked at anew, whatever the signs say, after this many times as long as it took: libc opens and closes files of its
+   own without a hook, so that a ring may have taken the place of one. */
+#define REST 64
+
+#ifndef AF_XDP
+#define AF_XDP 44
+#endif
+
+static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
+static _Atomic unsigned noted;
+static _Atomic unsigned changes;
+static bool counts = true; /* the kernel tells how many descriptors there are, as far as we know */
+/* As of the last scan: */
+static _Atomic unsigned seen;
+static _Atomic uint64_t seen_count, seen_changes, seen_until;
+
+void holders_init(void)
+{
+    unsigned long forced;
+
+    counts = !config_internal("fdcount-off", NULL);
+    if (config_internal("held", &forced))
+        holders_note((unsigned)forced);
+}
+
+void holders_note(unsigned held)
+{
+    atomic_fetch_or(&noted, held);
+}
+
+void holders_change(void)
+{
+    atomic_fetch_add_explicit(&changes, 1, memory_order_relaxed);
+}
+
+unsigned holders_known(void)
+{
+    return atomic_load_explicit(&noted, memory_order_relaxed);
+}
+
+void holders_after_fork(void)
+{
+    atomic_fetch_and(&noted, HOLDER_PAGER);
+    atomic_store(&seen_until, 0);
+}
+
+/* Character devices that only ever copy what they are given. All others may be an accelerator's. Source:
+   Documentation/admin-guide/devices.txt. */
+static unsigned judge_device(dev_t device)
+{
+    switch (major(device)) {
+    case 1:   /* null, zero, full, random, ... */
+    case 4:   /* terminals */
+    case 5:
+    case 13:  /* input */
+    case 116: /* sound */
+        return 0;
+    case 10:
+        return minor(device) == 200 || minor(device) == 223 || minor(device) == 229 ? 0 : HOLDER_DEVICE; /* tun, uinput, fuse */
+    default:
+        return major(device) >= 128 && major(device) <= 143 ? 0 : HOLDER_DEVICE; /* pseudo terminals */
+    }
+}
+
+/* Sockets that keep the program's own memory. */
+static unsigned judge_socket(long fd)
+{
+    int domain = 0;
+    unsigned length = sizeof domain;
+
+    if (SYS_MUST(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0)
+        return 0;
+    return domain == AF_XDP || domain == AF_RDS || domain == AF_IB || domain == AF_ALG ? HOLDER_DEVICE : 0;
+}
+
+/* Descriptors without a file; what holds no memory is named, for there will be others. */
+static unsigned judge_anonymous(int directory, const char *name, long fd)
+{
+    static const char *const harmless[] = {"[event", "[timerfd", "[signalfd", "inotify", "[fanotify", "[pidfd", "[perf_event",
+                                           "[fscontext", "bpf", "[landlock", "[mount"};
+    char text[64];
+    long length = SYS_MUST(SYS_readlinkat, directory, name, text, sizeof text - 1);
+    const char *kind = text + strlen("anon_inode:");
+
+    text[length > 0 ? length : 0] = '\0';
+    if (length <= 0 || strncmp(text, "anon_inode:", strlen("anon_inode:")) != 0)
+        return 0;
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        if (strncmp(kind, harmless[i], strlen(harmless[i])) == 0)
+            return 0;
+    if (strcmp(kind, "[io_uring]") == 0)
+        return HOLDER_RING;
+    if (strcmp(kind, "[userfaultfd]") == 0)
+        return descriptor_is_ours((int)fd) ? 0 : HOLDER_PAGER;
+    return HOLDER_DEVICE;
+}
+
+static unsigned judge(int directory, const char *name)
+{
+    long fd = strtol(name, NULL, 10);
+    struct stat status;
+    long flags;
+
+    if (SYS_MUST(SYS_fstat, fd, &status) != 0)
+        return 0; /* it was closed meanwhile */
+    switch (status.st_mode & S_IFMT) {
+    case S_IFREG:
+    case S_IFBLK:
+        flags = SYS_MUST(SYS_fcntl, fd, F_GETFL);
+        return flags >= 0 && (flags & O_DIRECT) != 0 ? HOLDER_RING : 0;
+    case S_IFCHR:
+        return judge_device(status.st_rdev);
+    case S_IFSOCK:
+        return judge_socket(fd);
+    case 0:
+        return judge_anonymous(directory, name, fd);
+    default:
+        return 0;
+    }
+}
+
+struct directory_entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+/* -errno, or what was found and *count. */
+static int scan_descriptors(int directory, uint64_t *count)
+{
+    char buffer[2048] __attribute__((aligned(8)));
+    unsigned found = 0;
+    long got = SYS(SYS_lseek, directory, 0, SEEK_SET);
+
+    *count = 0;
+    while (got >= 0 && (got = SYS(SYS_getdents64, directory, buffer, sizeof buffer)) > 0)
+        for (long at = 0; at < got;) {
+            struct directory_entry *entry = (struct directory_entry *)(void *)(buffer + at);
+
+            if (entry->name[0] != '.') {
+                found |= judge(directory, entry->name);
+                ++*count;
+            }
+            at += entry->length;
+        }
+    return got < 0 ? (int)got : (int)found;
+}
+
+static int scan(int directory)
+{
+    uint64_t start = usage_now();
+    uint64_t now_changed = atomic_load(&changes);
+    unsigned before = holders_known();
+    struct status status;
+    uint64_t count;
+    int found = scan_descriptors(directory, &count);
+
+    if (found < 0)
+        return found;
+    /* A ring without a descriptor: only its fixed buffers can be seen. Those of a ring that is gone do no harm any more. */
+    atomic_store(&seen, status_read(&status) == 0 && status.pinned ? HOLDER_RING : 0);
+    holders_note((unsigned)found);
+    if (((unsigned)found & ~before) != 0)
+        log_info("memory may be held by others:%s%s%s", (unsigned)found & HOLDER_RING ? " a ring" : "",
+                 (unsigned)found & HOLDER_PAGER ? " a pager" : "", (unsigned)found & HOLDER_DEVICE ? " a device" : "");
+    atomic_store(&seen_count, count - descriptor_count()); /* ours come and go */
+    atomic_store(&seen_changes, now_changed);
+    atomic_store(&seen_until, usage_now() + REST * (usage_now() - start));
+    return 0;
+}
+
+static bool is_fresh(const struct stat *status)
+{
+    if (usage_now() >= atomic_load(&seen_until) || atomic_load(&changes) != atomic_load(&seen_changes))
+        return false;
+    return !counts || status->st_size == 0 || (uint64_t)status->st_size - descriptor_count() == atomic_load(&seen_count);
+}
+
+static int count_threads(struct holders *holders)
+{
+    struct stat status;
+    int fd = procfile_stat(PROCFILE_TASKS, &status);
+
+    if (fd < 0)
+        return fd;
+    holders->threads = status.st_nlink > 2 ? (unsigned)status.st_nlink - 2 : 2; /* a directory for each, beside . and .. */
+    return 0;
+}
+
+int holders_look(struct holders *holders)
+{
+    struct stat status;
+    int error = count_threads(holders);
+    int directory = error != 0 ? error : procfile_stat(PROCFILE_DESCRIPTORS, &status);
+
+    if (directory < 0)
+        return directory;
+    if (!is_fresh(&status)) {
+        lock_take(&lock);
+        error = scan(directory);
+        lock_drop(&lock);
+        if (error != 0)
+            return error;
+    }
+    holders->held = holders_known() | atomic_load(&seen);
+    return 0;
+}

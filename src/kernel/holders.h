@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Who else can hold or fill memory of this process. A page that a device holds must stay where it is, and one that the kernel is about
+   to write must not be replaced meanwhile. VmPin shows io_uring's fixed buffers and RDMA; nothing shows a driver's own pins (NVIDIA's,
+   AF_XDP's, VFIO's but for VmLck), reads that are under way, or a pager behind a userfaultfd. What every one of them needs is a
+   descriptor, or a call that the shim stands in front of. So the descriptors are looked at, again whenever one may have come or gone:
+   when their number changed (st_size of /proc/self/fd, Linux 6.2), when the shim saw one go, and by and by in any case. */
+#ifndef COWSHIM_KERNEL_HOLDERS_H
+#define COWSHIM_KERNEL_HOLDERS_H
+
+#include <stdbool.h>
+
+enum holder {
+    HOLDER_RING = 1,   /* io_uring, AIO, O_DIRECT: reads that are under way end in memory that was looked up before, or inside of
+                          whatever system call of ours is the next */
+    HOLDER_PAGER = 2,  /* a userfaultfd that is not ours: holes are not zero, and writes may be watched */
+    HOLDER_DEVICE = 4, /* a driver that may keep physical pages of memory that the program told it of */
+};
+
+struct holders {
+    unsigned threads; /* of this process, the kernel's own workers for it included */
+    unsigned held;    /* enum holders */
+};
+
+/* COWSHIM_INTERNAL=held=N: as if enum holders N were there; fdcount-off pretends a kernel that does not tell how many descriptors. */
+void holders_init(void);
+/* Two calls of fstat, when nothing changed. 0 or -errno. */
+int holders_look(struct holders *holders);
+/* The same without a system call, as of the last look or note. */
+unsigned holders_known(void);
+/* The program makes one of them. For ever: what it is may outlive its descriptor. */
+void holders_note(unsigned held);
+/* A descriptor may have been replaced by another one. */
+void holders_change(void);
+/* Rings and devices stay behind; a pager may have followed (UFFD_FEATURE_EVENT_FORK). */
+void holders_after_fork(void);
+
+#endif
