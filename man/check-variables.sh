@@ -5,7 +5,7 @@
 set -u
 
 table=${TOP_SRCDIR:-.}/src/base/config.def
-page=${TOP_SRCDIR:-.}/man/libcowshim.7
+page=${TOP_BUILDDIR:-.}/man/libcowshim.7
 cowshim=${TOP_BUILDDIR:-.}/command/cowshim
 help=$("$cowshim" run --help) || { echo 'Bail out! cowshim run --help fails'; exit 99; }
 count=0

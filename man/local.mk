@@ -1,5 +1,5 @@
 # Included by the top Makefile.am; paths are from the top.
-dist_man_MANS += man/cowshim.1 man/libcowshim.7 \
+dist_man_MANS += man/cowshim.1 \
     man/cowshim_active.3 \
     man/cowshim_copy.3 \
     man/cowshim_diff.3 \
@@ -13,6 +13,13 @@ dist_man_MANS += man/cowshim.1 man/libcowshim.7 \
     man/cowshim_stats.3 \
     man/cowshim_unregister.3 \
     man/cowshim_version.3
+
+# What is intercepted is said by the table of hooks.
+nodist_man_MANS = man/libcowshim.7
+CLEANFILES += man/libcowshim.7
+EXTRA_DIST += man/hooks.awk man/libcowshim.7.in
+man/libcowshim.7: man/libcowshim.7.in man/hooks.awk src/base/hooks.def
+	$(AM_V_GEN)$(MKDIR_P) man && $(AWK) -f $(srcdir)/man/hooks.awk $(srcdir)/src/base/hooks.def $(srcdir)/man/libcowshim.7.in >$@.new && mv $@.new $@
 
 dist_check_SCRIPTS += man/check-variables.sh
 TESTS += man/check-variables.sh

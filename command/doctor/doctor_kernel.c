@@ -10,7 +10,7 @@
 #include "engine/report/export_page.h"
 #include "kernel/exportfile.h"
 #include "kernel/pagemap.h"
-#include "kernel/sys.h"
+#include "base/sys.h"
 #include "kernel/vma.h"
 #include "kernel/write_guard.h"
 

@@ -7,7 +7,7 @@
 
 #include "command/doctor/doctor.h"
 #include "kernel/map.h"
-#include "kernel/sys.h"
+#include "base/sys.h"
 #include "command/common/size_text.h"
 
 #define USUAL_MAPPINGS 65530u

@@ -11,7 +11,7 @@
 #include "command/doctor/doctor.h"
 #include "kernel/map.h"
 #include "kernel/storefile.h"
-#include "kernel/sys.h"
+#include "base/sys.h"
 
 #define SIZE ((size_t)64 << 20)
 #define ROUNDS 2

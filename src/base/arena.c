@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/arena.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/lock.h"
+#include "base/sys.h"
 
 #include "base/poison.h"
 
@@ -19,19 +18,14 @@ static struct pool scratch = {SCRATCH_SIZE, NULL, NULL, NULL, 0};
 
 void *arena_pages_take(size_t size)
 {
-    int saved = errno;
-    long pages = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    long pages = SYS(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    errno = saved;
-    return pages == -1 ? NULL : (void *)pages;
+    return pages < 0 ? NULL : (void *)pages;
 }
 
 void arena_pages_give(void *pages, size_t size)
 {
-    int saved = errno;
-
-    syscall(SYS_munmap, pages, size);
-    errno = saved;
+    SYS_MUST(SYS_munmap, pages, size);
 }
 
 static void *take_locked(struct pool *pool)

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/page.h"
+#include "base/sys.h"
 #include "base/thread.h"
 
 #include "base/poison.h"
@@ -27,28 +27,29 @@ static _Atomic int always_marked = 1;
 _Atomic int *_Atomic gate_mark = &always_marked;
 static void (*orphan_handler)(void);
 
+/* A wait that fails is one that ends too early, which every caller expects. */
 static void wait_while(_Atomic int *word, int value)
 {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    SYS_MUST(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
 static void wake_all(_Atomic int *word)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1 << 30, NULL, NULL, 0);
+    SYS_MUST(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1 << 30, NULL, NULL, 0);
 }
 
 int gate_init(void (*on_orphan)(void))
 {
-    long page = syscall(SYS_mmap, NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long page = SYS(SYS_mmap, NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long error;
 
     orphan_handler = on_orphan;
-    if (page == -1)
-        return -errno;
-    if (syscall(SYS_madvise, page, page_size, MADV_WIPEONFORK) != 0) {
-        int error = errno;
-
-        syscall(SYS_munmap, page, page_size);
-        return -error;
+    if (page < 0)
+        return (int)page;
+    error = SYS(SYS_madvise, page, page_size, MADV_WIPEONFORK);
+    if (error != 0) {
+        SYS_MUST(SYS_munmap, page, page_size);
+        return (int)error;
     }
     atomic_store((_Atomic int *)page, 1); /* first: other threads may be here already */
     atomic_store(&gate_mark, (_Atomic int *)page);

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sys.h"
+
 #include "base/poison.h"
 
 static enum log_level threshold = LOG_LEVEL_WARN;
@@ -30,21 +32,20 @@ bool log_enabled(enum log_level level)
 /* What a closed pipe, or a limit on the size of files, would end the program with: for words of ours. */
 #define SIGNALS_OF_WRITE (BIT(SIGPIPE) | BIT(SIGXFSZ))
 
+/* Those of them that wait; all, where we cannot know: none is taken for ours then. */
 static uint64_t pending_signals(void)
 {
-    uint64_t pending = 0;
+    uint64_t pending;
 
-    syscall(SYS_rt_sigpending, &pending, sizeof pending);
-    return pending & SIGNALS_OF_WRITE;
+    return SYS(SYS_rt_sigpending, &pending, sizeof pending) == 0 ? pending & SIGNALS_OF_WRITE : SIGNALS_OF_WRITE;
 }
 
-/* syscall() and not write(): the latter is a cancellation point, which a memcpy must not become. */
 static void emit(int descriptor, const char *text, unsigned long length)
 {
     while (length > 0) {
-        long written = syscall(SYS_write, descriptor, text, length);
+        long written = SYS(SYS_write, descriptor, text, length);
 
-        if (written < 0 && errno == EINTR)
+        if (written == -EINTR)
             continue;
         if (written <= 0)
             break;
@@ -57,18 +58,17 @@ void log_emit(int descriptor, const char *text, unsigned long length)
 {
     static const struct timespec at_once;
     const uint64_t held = SIGNALS_OF_WRITE;
-    uint64_t mask = 0;
+    uint64_t mask;
     uint64_t before, new;
-    int saved = errno;
 
-    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &held, &mask, sizeof mask);
+    if (SYS(SYS_rt_sigprocmask, SIG_BLOCK, &held, &mask, sizeof mask) != 0)
+        return;
     before = pending_signals();
     emit(descriptor, text, length);
     new = pending_signals() & ~before;
-    if (new != 0)
-        syscall(SYS_rt_sigtimedwait, &new, NULL, &at_once, sizeof new);
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
-    errno = saved;
+    if (before != SIGNALS_OF_WRITE && new != 0)
+        SYS_MUST(SYS_rt_sigtimedwait, &new, NULL, &at_once, sizeof new);
+    SYS_MUST(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
 }
 
 void log_write(enum log_level level, const char *format, ...)

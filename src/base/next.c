@@ -4,12 +4,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdint.h>
-#ifdef __GLIBC__
 #include <gnu/libc-version.h>
-#endif
-#include <sys/mman.h>
-#include <sys/syscall.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -24,7 +21,8 @@
 
 static char *bootstrap_memory; /* NULL: not taken yet */
 static unsigned bootstrap_used;
-static bool binding;
+/* Volatile: dlsym() is declared as a function that calls nothing of ours, but it may allocate. */
+static volatile bool binding;
 
 static void *bootstrap_take(size_t size)
 {
@@ -33,10 +31,9 @@ static void *bootstrap_take(size_t size)
         return NULL;
     }
     if (bootstrap_memory == NULL) {
-        long pages = syscall(SYS_mmap, NULL, (BOOTSTRAP_SLOTS + 1) * BOOTSTRAP_SLOT, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *pages = sbrk((BOOTSTRAP_SLOTS + 1) * BOOTSTRAP_SLOT);
 
-        if (pages == -1)
+        if (pages == (void *)-1)
             return NULL; /* errno says it */
         bootstrap_memory = (char *)align_up((uintptr_t)pages, BOOTSTRAP_SLOT);
     }
@@ -149,22 +146,44 @@ static void *bootstrap_memset(void *to, int value, size_t size)
 }
 
 /* The others only bind first: constructors of other libraries run before ours and may call any of them (mimalloc's maps memory). */
-#define DEFINE_REQUIRED(result, name, parameters, arguments)
-#define DEFINE_OPTIONAL(result, name, parameters, arguments) \
+#define DEFINE_REQUIRED(name, result, parameters, arguments)
+#define DEFINE_DERIVED(name, result, parameters, arguments)
+#define DEFINE_OPTIONAL(name, result, parameters, arguments) \
     static result bootstrap_##name parameters \
     { \
         next_bind(); \
         return next.name arguments; \
     }
-#define NEXT(kind, result, name, parameters, arguments) DEFINE_##kind(result, name, parameters, arguments)
-#include "base/next.def"
-#undef NEXT
+#define INTERPOSE(name, kind, family, result, parameters, arguments) DEFINE_##kind(name, result, parameters, arguments)
+#define INTERPOSE_REST(name, family, result, parameters, last, count, arguments) \
+    static result bootstrap_##name parameters \
+    { \
+        long rest[count]; \
+        va_list list; \
+        va_start(list, last); \
+        for (int i = 0; i < (count); i++) \
+            rest[i] = va_arg(list, long); \
+        va_end(list); \
+        next_bind(); \
+        return next.name arguments; \
+    }
+#include "base/hooks.def"
+
+#define START_REQUIRED(name) .name = bootstrap_##name,
+#define START_OPTIONAL(name) .name = bootstrap_##name,
+#define START_DERIVED(name)
 
 struct next next = {
-#define NEXT(kind, result, name, parameters, arguments) .name = bootstrap_##name,
-#include "base/next.def"
-#undef NEXT
+#define INTERPOSE(name, kind, family, result, parameters, arguments) START_##kind(name)
+#include "base/hooks.def"
 };
+
+#define FIND_REQUIRED(name, result, parameters) found.name = (result(*) parameters)dlsym(RTLD_NEXT, #name);
+#define FIND_OPTIONAL(name, result, parameters) FIND_REQUIRED(name, result, parameters)
+#define FIND_DERIVED(name, result, parameters)
+#define KEEP_REQUIRED(name) if (found.name == NULL) { found.name = next.name; missing = #name; }
+#define KEEP_OPTIONAL(name)
+#define KEEP_DERIVED(name)
 
 void next_bind(void)
 {
@@ -175,15 +194,11 @@ void next_bind(void)
         return;
     binding = true;
     /* dlsym only, and into a copy: what it allocates meanwhile must reach the bootstrap functions. */
-#define NEXT(kind, result, name, parameters, arguments) found.name = (result(*) parameters)dlsym(RTLD_NEXT, #name);
-#include "base/next.def"
-#undef NEXT
+#define INTERPOSE(name, kind, family, result, parameters, arguments) FIND_##kind(name, result, parameters)
+#include "base/hooks.def"
     /* A required symbol that is missing keeps its bootstrap: a memcpy that is slow is better than a program that dies. */
-#define KEEP_REQUIRED(name) if (found.name == NULL) { found.name = next.name; missing = #name; }
-#define KEEP_OPTIONAL(name)
-#define NEXT(kind, result, name, parameters, arguments) KEEP_##kind(name)
-#include "base/next.def"
-#undef NEXT
+#define INTERPOSE(name, kind, family, result, parameters, arguments) KEEP_##kind(name)
+#include "base/hooks.def"
     next = found;
     binding = false;
     if (missing != NULL)

@@ -5,17 +5,18 @@
 #ifndef COWSHIM_BASE_NEXT_H
 #define COWSHIM_BASE_NEXT_H
 
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-#include <sys/uio.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/hook_types.h"
+
+#define NEXT_REQUIRED(name, result, parameters) result(*name) parameters;
+#define NEXT_OPTIONAL(name, result, parameters) result(*name) parameters;
+#define NEXT_DERIVED(name, result, parameters)
+
 struct next {
-#define NEXT(kind, result, name, parameters, arguments) result(*name) parameters;
-#include "base/next.def"
-#undef NEXT
+#define INTERPOSE(name, kind, family, result, parameters, arguments) NEXT_##kind(name, result, parameters)
+#include "base/hooks.def"
 };
 
 /* Hidden where it is declared, too: the hooks then need no detour to find it. */

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kernel/sys.h"
+#include "base/sys.h"
 
 #include "base/poison.h"
 

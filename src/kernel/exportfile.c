@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 
 #include "base/page.h"
+#include "base/sys.h"
 #include "kernel/storefile.h"
-#include "kernel/sys.h"
 
 #include "base/poison.h"
 

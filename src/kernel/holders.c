@@ -18,7 +18,7 @@
 #include "kernel/descriptor.h"
 #include "kernel/procfile.h"
 #include "kernel/status.h"
-#include "kernel/sys.h"
+#include "base/sys.h"
 #include "kernel/usage.h"
 
 #include "base/poison.h"

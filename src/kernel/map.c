@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "kernel/sys.h"
+#include "base/sys.h"
 #include "kernel/vma.h"
 
 #include "base/poison.h"

@@ -3,8 +3,8 @@
 #include <sys/syscall.h>
 
 #include "base/page.h"
+#include "base/sys.h"
 #include "kernel/pagemap.h"
-#include "kernel/sys.h"
 
 #include "base/poison.h"
 

@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 
 #include "base/lock.h"
+#include "base/sys.h"
 #include "kernel/descriptor.h"
-#include "kernel/sys.h"
 
 #include "base/poison.h"
 

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
-#include "kernel/sys.h"
+#include "base/sys.h"
 
 #include "base/poison.h"
 

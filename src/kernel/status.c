@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "kernel/sys.h"
+#include "base/sys.h"
 
 #include "base/poison.h"
 

@@ -13,7 +13,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/page.h"
-#include "kernel/sys.h"
+#include "base/sys.h"
 
 #include "base/poison.h"
 

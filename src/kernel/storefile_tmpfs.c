@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/next.h"
+#include "base/sys.h"
 #include "kernel/storefile.h"
-#include "kernel/sys.h"
 
 #include "base/poison.h"
 
@@ -96,7 +97,7 @@ static int child(void *argument)
 
 int tmpfs_mount(void)
 {
-    struct order order = {(unsigned)SYS_MUST(SYS_geteuid), (unsigned)SYS_MUST(SYS_getegid), -EPERM};
+    struct order order = {(unsigned)SYS_MUST(SYS_geteuid), (unsigned)SYS_MUST(SYS_getegid), sys_must_fail()};
     /* Exit signal 0: the program's own wait() never sees this child. CLONE_VFORK: we sleep until it is gone. */
     int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_FILES | CLONE_VM | CLONE_VFORK;
     char *stack = scratch_take();
@@ -105,8 +106,9 @@ int tmpfs_mount(void)
 
     if (stack == NULL)
         return -ENOMEM;
-    if (!sys_must_fail(&order.result)) {
-        pid = clone(child, stack + SCRATCH_SIZE, flags, &order);
+    if (order.result == 0) {
+        order.result = -EPERM;
+        pid = next.clone(child, stack + SCRATCH_SIZE, flags, &order);
         if (pid < 0)
             order.result = -errno;
         else

@@ -7,8 +7,8 @@
 #include <sys/sysmacros.h>
 
 #include "base/config.h"
+#include "base/sys.h"
 #include "kernel/procfile.h"
-#include "kernel/sys.h"
 
 #include "base/poison.h"
 

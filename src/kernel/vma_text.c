@@ -9,8 +9,8 @@
 #include <sys/sysmacros.h>
 
 #include "base/bytes.h"
+#include "base/sys.h"
 #include "kernel/procfile.h"
-#include "kernel/sys.h"
 
 #include "base/poison.h"
 

@@ -7,8 +7,8 @@
 
 #include "base/lock.h"
 #include "base/page.h"
+#include "base/sys.h"
 #include "kernel/procfile.h"
-#include "kernel/sys.h"
 
 #include "base/poison.h"
 

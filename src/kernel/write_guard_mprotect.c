@@ -20,9 +20,9 @@
 #include "base/gate.h"
 #include "base/lock.h"
 #include "base/next.h"
+#include "base/sys.h"
 #include "base/thread.h"
 #include "kernel/descriptor.h"
-#include "kernel/sys.h"
 #include "kernel/write_guard.h"
 
 #include "base/poison.h"

@@ -13,9 +13,9 @@
 #include "base/config.h"
 #include "base/lock.h"
 #include "base/page.h"
+#include "base/sys.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
-#include "kernel/sys.h"
 #include "kernel/vma_text.h"
 #include "kernel/write_guard.h"
 

@@ -20,10 +20,6 @@
 #define BIG(size) UNLIKELY((size) >= hot.min_allocation)
 #define MAY_BE_BLOCK(pointer) UNLIKELY(((uintptr_t)(pointer)&hot.page_mask) == 0)
 
-/* <stdlib.h> declares these with attributes that promise non-null results of non-null arguments. */
-HOOK int posix_memalign(void **out, size_t alignment, size_t size);
-HOOK void *aligned_alloc(size_t alignment, size_t size);
-
 static size_t slack_for(size_t size, size_t alignment)
 {
     size_t slack = size > HUGE_FROM ? HUGE_SIZE : page_size;

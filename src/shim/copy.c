@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memcpy, memmove, memset and their kin. Below COWSHIM_MIN_SIZE: one compare and a jump to the next definition. */
+/* memcpy, memmove, memset and their kin. Below COWSHIM_MIN_SIZE: one compare and a jump to the next definition.
+   Not with <string.h>: it says nonnull, and then the compiler would drop checks that callers rely on. */
 #include <stdbool.h>
 #include <wchar.h>
 
@@ -9,23 +10,6 @@
 
 #define CALLER __builtin_return_address(0)
 #define BIG(size) UNLIKELY((size) >= hot.min_copy)
-
-/* Our own declarations: <string.h> says nonnull, and then the compiler would drop checks that callers rely on. */
-HOOK void *memcpy(void *to, const void *from, size_t size);
-HOOK void *memmove(void *to, const void *from, size_t size);
-HOOK void *mempcpy(void *to, const void *from, size_t size);
-HOOK void *memset(void *to, int value, size_t size);
-HOOK void bcopy(const void *from, void *to, size_t size);
-HOOK void bzero(void *to, size_t size);
-HOOK void explicit_bzero(void *to, size_t size);
-HOOK void *__memcpy_chk(void *to, const void *from, size_t size, size_t room);
-HOOK void *__memmove_chk(void *to, const void *from, size_t size, size_t room);
-HOOK void *__mempcpy_chk(void *to, const void *from, size_t size, size_t room);
-HOOK void *__memset_chk(void *to, int value, size_t size, size_t room);
-HOOK void __explicit_bzero_chk(void *to, size_t size, size_t room);
-HOOK wchar_t *__wmemcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
-HOOK wchar_t *__wmemmove_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
-HOOK wchar_t *__wmempcpy_chk(wchar_t *to, const wchar_t *from, size_t count, size_t room);
 
 /* An observer is told of copies that are smaller than those that are looked at. */
 static bool shared(void *to, const void *from, size_t size, const void *caller)

@@ -58,17 +58,12 @@ HOOK int fstat(int fd, struct stat *status)
     return is_ours(fd) ? not_open() : next.fstat(fd, status);
 }
 
-#ifndef fstat64 /* musl has one name for both */
 HOOK int fstat64(int fd, struct stat64 *status)
 {
     return fstat(fd, (struct stat *)status);
 }
-#endif
 
 /* What fstat was before glibc 2.33. */
-HOOK int __fxstat(int version, int fd, struct stat *status);
-HOOK int __fxstat64(int version, int fd, struct stat64 *status);
-
 HOOK int __fxstat(int version, int fd, struct stat *status)
 {
     return is_ours(fd) ? not_open() : next.__fxstat(version, fd, status);

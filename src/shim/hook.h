@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every hook needs: visibility, and the few numbers that decide in one compare whether a call is any business of ours. */
+/* What every hook needs: its declaration, and the few numbers that decide in one compare whether a call is any business of ours. */
 #ifndef COWSHIM_SHIM_HOOK_H
 #define COWSHIM_SHIM_HOOK_H
 
@@ -10,6 +10,11 @@
 #include "base/next.h"
 
 #define HOOK __attribute__((visibility("default")))
+/* Our own declarations, to be seen before those of libc: those promise that pointers are not null, and the compiler would drop
+   checks that callers rely on. */
+#define INTERPOSE(name, kind, family, result, parameters, arguments) HOOK result name parameters;
+#include "base/hooks.def"
+
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* SIZE_MAX until shim_start() has run, and for ever with COWSHIM_MODE=off: then every call goes straight on. */

@@ -165,12 +165,10 @@ HOOK void *mmap(void *start, size_t size, int protection, int flags, int descrip
     return got;
 }
 
-#ifndef mmap64 /* musl has one name for both */
 HOOK void *mmap64(void *start, size_t size, int protection, int flags, int descriptor, off64_t offset)
 {
     return mmap(start, size, protection, flags, descriptor, offset);
 }
-#endif
 
 /* Linux resizes one mapping at a time, and what is one to the program may be made of several: then it moves by its bytes. */
 static void *move_by_bytes(void *old, size_t old_size, size_t size, void *target)

@@ -31,8 +31,6 @@ static void after_fork(long pid)
         engine_fork_parent();
 }
 
-HOOK pid_t _Fork(void);
-
 HOOK pid_t _Fork(void)
 {
     pid_t pid;

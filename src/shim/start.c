@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "base/sys.h"
 #include "engine/engine.h"
 #include "engine/report/observe.h"
 #include "kernel/coredump.h"
@@ -91,14 +92,14 @@ static void write_summary(const char *where)
     if (length == 0)
         return;
     if (file)
-        fd = (int)syscall(SYS_openat, AT_FDCWD, where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        fd = (int)SYS(SYS_openat, AT_FDCWD, where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) {
-        log_error("COWSHIM_STATS=%s cannot be opened (error %d); the summary is not written", where, errno);
+        log_error("COWSHIM_STATS=%s cannot be opened (error %d); the summary is not written", where, -fd);
         return;
     }
     log_emit(fd, text, length);
     if (file)
-        syscall(SYS_close, fd);
+        SYS_MUST(SYS_close, fd);
 }
 
 static __attribute__((destructor)) void shim_end(void)

@@ -13,7 +13,8 @@
 #include "engine/block/block.h"
 #include "engine/engine.h"
 #include "engine/store/extent.h"
-#include "kernel/sys.h"
+#include "base/fault.h"
+#include "base/sys.h"
 #include "slots.h"
 
 #define MIN_SIZE "8K"
@@ -164,7 +165,7 @@ static bool run_next(void);
 
 static __attribute__((noreturn)) void end(void)
 {
-    sys_fail_at(0, false);
+    fault_at(0, false);
     slots_compare("at the end");
     for (int i = 0; i < SLOTS; i++)
         if (slots[i].size != 0)
@@ -212,7 +213,7 @@ static void do_fault(void)
     unsigned n = take();
 
     exact = false;
-    sys_fail_at(n % 128, n >= 128);
+    fault_at(n % 128, n >= 128);
 }
 
 static bool run_next(void)

@@ -15,7 +15,8 @@ fi
 run() {
     part=$1 faults=$2 leaves=$3
     case $part in anon) scope=anon ;; *) scope=malloc ;; esac
-    said=$(COWSHIM_INTERNAL=$faults COWSHIM_LOG=info COWSHIM_MIN_SIZE=32K COWSHIM_POLICY=memory COWSHIM_COREDUMP=1 COWSHIM_STATS=stderr \
+    case $part in exit) stats=/dev/null ;; *) stats=stderr ;; esac
+    said=$(COWSHIM_INTERNAL=$faults COWSHIM_LOG=info COWSHIM_MIN_SIZE=32K COWSHIM_POLICY=memory COWSHIM_COREDUMP=1 COWSHIM_STATS=$stats \
         COWSHIM_SCOPE=$scope LD_PRELOAD=$COWSHIM_LIBRARY timeout -k 1 20 "$bin/scene" "$part" 2>&1)
     status=$?
     runs=$((runs + 1))

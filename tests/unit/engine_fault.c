@@ -7,7 +7,8 @@
 #include "engine/engine.h"
 #include "engine_unit.h"
 #include "kernel/descriptor.h"
-#include "kernel/sys.h"
+#include "base/fault.h"
+#include "base/sys.h"
 
 #define PAGES 300
 #define BLOCKS 4
@@ -122,15 +123,15 @@ static unsigned long play(struct scene *scene, unsigned long n, bool sticky)
 
     begin(scene);
     before = sys_count();
-    sys_fail_at(n, sticky);
+    fault_at(n, sticky);
     for (int step = 0; step < STEPS; step++) {
         take_step(scene, step);
         check(scene, n, step);
     }
     if (sticky)
-        sys_fail_at(0, false);
+        fault_at(0, false);
     end(scene);
-    sys_fail_at(0, false);
+    fault_at(0, false);
     return sys_count() - before;
 }
 
@@ -158,7 +159,7 @@ static void fail_each(const char *internal, bool sticky, unsigned stride)
         }
         CHECK_AT(lost <= 1, n);
         CHECK_AT(block_count() <= blocks + lost, n);
-        CHECK_AT(calls < 3000, n);
+        CHECK_AT(calls < 10000, n); /* it ends: more calls where others use the processors, too */
         rounds++;
     }
     CHECK(calls > 100);
@@ -204,9 +205,9 @@ TEST(fault, discarded_memory_reads_as_zero_even_if_the_view_cannot_be_dropped)
 
     unit_start("");
     block = sealed_block(64, 1, &copy);
-    sys_fail_at(1, true);
+    fault_at(1, true);
     discard(copy + 8 * page_size, 16);
-    sys_fail_at(0, false);
+    fault_at(0, false);
     CHECK(unit_all(copy + 8 * page_size, 16 * page_size, 0));
     CHECK(memcmp(copy, block, 8 * page_size) == 0);
     CHECK(memcmp(copy + 24 * page_size, block + 24 * page_size, 40 * page_size) == 0);

@@ -9,7 +9,8 @@
 #include "engine_unit.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
-#include "kernel/sys.h"
+#include "base/fault.h"
+#include "base/sys.h"
 
 static size_t seal_with(const struct write_guard *guard, char *memory, size_t pages, struct page_run *left, int *error)
 {
@@ -246,9 +247,9 @@ TEST(seal, a_seal_that_fails_leaves_the_contents_and_no_store)
         whole.start = (uintptr_t)block;
         whole.end = whole.start + 1024 * page_size;
         lock_take(&record->lock);
-        sys_fail_at(n, true);
+        fault_at(n, true);
         seal_runs(record, &write_guard_none, &whole, 1, &error);
-        sys_fail_at(0, false);
+        fault_at(0, false);
         lock_drop(&record->lock);
         CHECK_AT(pages_hold(block, 0, 1024), n);
         discard(block, 1024);

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine/policy/sites.h"
 #include "engine_unit.h"
-#include "kernel/sys.h"
 
 #define PAGES 512
 #define PLACE ((const void *)(uintptr_t)0x5000)

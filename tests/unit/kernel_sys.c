@@ -13,7 +13,8 @@
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
 #include "kernel/status.h"
-#include "kernel/sys.h"
+#include "base/fault.h"
+#include "base/sys.h"
 #include "kernel/vma.h"
 #include "unit.h"
 
@@ -32,7 +33,7 @@ TEST(sys, the_nth_call_from_now_fails_without_being_executed)
     char byte;
 
     CHECK_EQ(pipe(pair), 0);
-    sys_fail_at(2, false);
+    fault_at(2, false);
     CHECK_EQ(SYS(SYS_write, pair[1], "a", 1), 1);
     CHECK_EQ(SYS_MUST(SYS_getpid), getpid()); /* not counted */
     CHECK_EQ(SYS(SYS_write, pair[1], "b", 1), -ENOMEM);
@@ -47,13 +48,13 @@ TEST(sys, a_sticky_fault_stays_until_it_is_taken_back)
 {
     unsigned long before = sys_count();
 
-    sys_fail_at(3, true);
+    fault_at(3, true);
     CHECK(SYS(SYS_getpid) > 0);
     CHECK(SYS(SYS_getpid) > 0);
     for (int i = 0; i < 5; i++)
         CHECK_EQ(SYS(SYS_getpid), -ENOMEM);
     CHECK(SYS_MUST(SYS_getpid) > 0);
-    sys_fail_at(0, false);
+    fault_at(0, false);
     CHECK(SYS(SYS_getpid) > 0);
     CHECK_EQ(sys_count() - before, 8);
 }
@@ -61,7 +62,7 @@ TEST(sys, a_sticky_fault_stays_until_it_is_taken_back)
 TEST(sys, the_environment_sets_the_fault)
 {
     unit_start_base("fail=2");
-    sys_init();
+    fault_init();
     CHECK(SYS(SYS_getpid) > 0);
     CHECK_EQ(SYS(SYS_getpid), -ENOMEM);
     CHECK(SYS(SYS_getpid) > 0);
@@ -257,7 +258,7 @@ TEST(status, is_read_behind_a_long_list_of_groups)
     CHECK_EQ(status_read(&many), 0);
     CHECK_EQ(many.threads, few.threads);
     CHECK_EQ(many.locked, few.locked);
-    sys_fail_at(3, false); /* that there is more than one read after the opening */
+    fault_at(3, false); /* that there is more than one read after the opening */
     CHECK_EQ(status_read(&many), -ENOMEM);
 }
 

@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/fault.h"
 #include "base/gate.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "engine/block/block.h"
 #include "engine/report/savings.h"
 #include "engine/engine.h"
@@ -16,7 +18,6 @@
 #include "kernel/holders.h"
 #include "kernel/pagemap.h"
 #include "kernel/storefile.h"
-#include "kernel/sys.h"
 #include "kernel/vma.h"
 #include "kernel/write_guard.h"
 
@@ -25,7 +26,7 @@
 /* Most processes never make a large allocation, and pay for no system call of ours. */
 void engine_start(void)
 {
-    sys_init();
+    fault_init();
     descriptor_init();
     write_guard_init();
     holders_init();

@@ -43,7 +43,7 @@ static void add(_Atomic uint64_t *value, uint64_t amount)
     atomic_fetch_add_explicit(value, amount, memory_order_relaxed);
 }
 
-static uint64_t read(_Atomic uint64_t *value)
+static uint64_t load(_Atomic uint64_t *value)
 {
     return atomic_load_explicit(value, memory_order_relaxed);
 }
@@ -51,7 +51,7 @@ static uint64_t read(_Atomic uint64_t *value)
 /* What was counted here before the page was there has moved; a thread that came late may have left something. */
 static uint64_t sum(const struct counts *now, _Atomic uint64_t *value, _Atomic uint64_t *of_own)
 {
-    return now == &own ? read(of_own) : read(value) + read(of_own);
+    return now == &own ? load(of_own) : load(value) + load(of_own);
 }
 
 void counter_add(enum counter counter, uint64_t amount)

@@ -13,10 +13,10 @@
 #include "base/gate.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "base/sys.h"
 #include "engine/report/export_page.h"
 #include "kernel/descriptor.h"
 #include "kernel/exportfile.h"
-#include "kernel/sys.h"
 #include "kernel/usage.h"
 
 #include "base/poison.h"

@@ -13,7 +13,7 @@
 #include "engine/store/store.h"
 #include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
-#include "kernel/sys.h"
+#include "base/sys.h"
 #include "kernel/usage.h"
 
 #include "base/poison.h"

@@ -12,7 +12,7 @@
 #include "engine/store/extent.h"
 #include "engine/store/store.h"
 #include "kernel/descriptor.h"
-#include "kernel/sys.h"
+#include "base/sys.h"
 
 #include "base/poison.h"
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The one door to Linux: every system call of ours goes through here, as a raw call (libc's wrappers are cancellation points, and
-   some are interposed by us), returns a value or -errno, and leaves errno alone.
-   COWSHIM_INTERNAL=fail=N makes the N-th call since start fail with ENOMEM (or with fail-errno=E), fail-from=N that and every
-   later one, without executing it, and says at LOG=info from where it was made; fail-site=S makes all from that place fail; sys_must() calls, which undo or wake, are exempt. */
-#ifndef COWSHIM_KERNEL_SYS_H
-#define COWSHIM_KERNEL_SYS_H
+/* The one door to Linux: every system call of ours goes through here, returns a value or -errno, and leaves errno alone. It is a raw
+   call, for libc's wrappers are cancellation points, and some are interposed by us. Tests make it fail (base/fault.h); sys_must()
+   calls, which undo or wake, never do. */
+#ifndef COWSHIM_BASE_SYS_H
+#define COWSHIM_BASE_SYS_H
 
 #include <stdbool.h>
 
@@ -42,14 +41,14 @@ static inline __attribute__((always_inline)) long sys_site(long number, long a, 
 #define SYS(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_site, __VA_ARGS__)
 #define SYS_MUST(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_must, __VA_ARGS__)
 
-/* Reads the fault switches; until then nothing fails on purpose. */
-void sys_init(void);
-/* For what cannot go through sys_call(), such as clone(): whether to fail now; *error is with what (an -errno). */
-bool sys_must_fail(int *error) SYS_ONE_PLACE;
-/* Sets them from a test: fail the n-th call from now (0: none), and all later ones if sticky. */
-void sys_fail_at(unsigned long n, bool sticky);
+/* For what cannot go through sys_call(), such as clone(): 0, or the -errno with which it has to fail now. */
+int sys_must_fail(void) SYS_ONE_PLACE;
 /* Calls of the kind that can be made to fail, so far. */
 unsigned long sys_count(void);
+
+/* Asked before each call of that kind, with its number and the distance of its place from sys_call(): 0, or the -errno it fails with. */
+typedef long sys_fault(unsigned long now, long site);
+void sys_set_fault(sys_fault *fault);
 
 /* The id of the calling process, as the kernel knows it. */
 long sys_process(void);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The types that base/hooks.def names. */
+#ifndef COWSHIM_BASE_HOOK_TYPES_H
+#define COWSHIM_BASE_HOOK_TYPES_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#endif
