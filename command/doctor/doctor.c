@@ -44,6 +44,20 @@ void finding_remedy(struct finding *finding, const char *format, ...)
     va_end(arguments);
 }
 
+struct finding *finding_add_missing(struct findings *findings, const char *name, enum verdict verdict, enum fallback fallback)
+{
+    static const struct {
+        const char *feature, *without, *remedy;
+    } words[] = {
+#define FALLBACK(member, word, feature, since, without, remedy, ...) {feature, without, remedy},
+#include "kernel/fallbacks.def"
+    };
+    struct finding *finding = finding_add(findings, name, verdict, "no %s: %s", words[fallback].feature, words[fallback].without);
+
+    finding_remedy(finding, "%s", words[fallback].remedy);
+    return finding;
+}
+
 static int help_print(void)
 {
     puts("Usage: cowshim doctor [OPTION]...\n"

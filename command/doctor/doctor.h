@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "kernel/fallback.h"
+
 enum verdict {
     VERDICT_OK,
     VERDICT_DEGRADED, /* works, at a price that is named */
@@ -32,6 +34,9 @@ struct findings {
 struct finding *finding_add(struct findings *findings, const char *name, enum verdict verdict, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void finding_remedy(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds what kernel/fallbacks.def says of a feature that is missing. */
+struct finding *finding_add_missing(struct findings *findings, const char *name, enum verdict verdict, enum fallback fallback);
 
 void doctor_kernel(struct findings *findings);
 void doctor_stores(struct findings *findings);

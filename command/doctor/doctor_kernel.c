@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "base/page.h"
+#include "base/sys.h"
 #include "command/doctor/doctor.h"
 #include "engine/report/export_page.h"
 #include "kernel/exportfile.h"
 #include "kernel/pagemap.h"
-#include "base/sys.h"
 #include "kernel/vma.h"
 #include "kernel/write_guard.h"
 
@@ -21,16 +21,9 @@ static void pages(struct findings *findings)
     if (strcmp(name, pagemap_scan.name) == 0)
         finding_add(findings, "pages", VERDICT_OK, "PAGEMAP_SCAN tells which pages are private");
     else if (strcmp(name, pagemap_read.name) == 0)
-        finding_remedy(finding_add(findings, "pages", VERDICT_DEGRADED,
-                                   "no PAGEMAP_SCAN: /proc/self/pagemap is read, which takes longer for large arrays"),
-                       "Linux 6.7 or later; in a container, a seccomp profile that allows ioctl() on /proc");
-    else if (access("/proc/self/pagemap", R_OK) != 0)
-        finding_remedy(finding_add(findings, "pages", VERDICT_MISSING, "/proc/self/pagemap cannot be read: no copy is shared"),
-                       "mount /proc, or do not hide pagemap in the container");
+        finding_add_missing(findings, "pages", VERDICT_DEGRADED, FALLBACK_scan);
     else
-        finding_remedy(finding_add(findings, "pages", VERDICT_MISSING,
-                                   "the kernel does not tell which pages are private: no copy is shared"),
-                       "a kernel with CONFIG_PROC_PAGE_MONITOR");
+        finding_add_missing(findings, "pages", VERDICT_MISSING, FALLBACK_pagemap);
 }
 
 static void mappings(struct findings *findings)
@@ -38,11 +31,10 @@ static void mappings(struct findings *findings)
     if (vma_available())
         finding_add(findings, "mappings", VERDICT_OK, "PROCMAP_QUERY confirms what is mapped before it is replaced");
     else
-        finding_remedy(finding_add(findings, "mappings", VERDICT_DEGRADED,
-                                   "no PROCMAP_QUERY: what the program maps by system calls of its own is not noticed"),
-                       "Linux 6.11 or later");
+        finding_add_missing(findings, "mappings", VERDICT_DEGRADED, FALLBACK_vma);
 }
 
+/* More than the table knows: why there is none here. */
 static void remedy_uffd(struct finding *finding, int error)
 {
     if (error == -EPERM)
@@ -51,7 +43,7 @@ static void remedy_uffd(struct finding *finding, int error)
         finding_remedy(finding, "Linux 5.19 or later: write protection of shared memory by userfaultfd");
     else if (error == -ENOSYS)
         finding_remedy(finding, "a kernel with CONFIG_USERFAULTFD, or a seccomp profile that allows userfaultfd()");
-    else
+    else if (error != 0)
         finding_remedy(finding, "userfaultfd() says: %s", strerror(-error));
 }
 
@@ -86,13 +78,9 @@ static void guard(struct findings *findings)
                        "please report this; COWSHIM_LOG=debug says more");
     else if (picked == &write_guard_uffd)
         finding_add(findings, "other threads", VERDICT_OK, "userfaultfd holds off their writes while pages move");
-    else if (picked == &write_guard_mprotect)
-        remedy_uffd(finding_add(findings, "other threads", VERDICT_DEGRADED,
-                                "no userfaultfd: mprotect and a SIGSEGV handler hold off their writes, which is slower"),
-                    uffd_probe());
     else
-        remedy_uffd(finding_add(findings, "other threads", VERDICT_DEGRADED,
-                                "nothing holds off their writes: programs with threads copy plainly"),
+        remedy_uffd(finding_add_missing(findings, "other threads", VERDICT_DEGRADED,
+                                        picked == &write_guard_mprotect ? FALLBACK_uffd : FALLBACK_mprotect),
                     uffd_probe());
 }
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "command/doctor/doctor.h"
-#include "kernel/map.h"
 #include "base/sys.h"
 #include "command/common/size_text.h"
+#include "command/doctor/doctor.h"
+#include "kernel/map.h"
 
 #define USUAL_MAPPINGS 65530u
 

@@ -8,10 +8,10 @@
 
 #include "base/config.h"
 #include "base/page.h"
+#include "base/sys.h"
 #include "command/doctor/doctor.h"
 #include "kernel/map.h"
 #include "kernel/storefile.h"
-#include "base/sys.h"
 
 #define SIZE ((size_t)64 << 20)
 #define ROUNDS 2
@@ -136,8 +136,6 @@ static void remedy_mount(struct finding *finding, int error)
         finding_remedy(finding, "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile with userns for the program");
     else if (error == -ENOSYS)
         finding_remedy(finding, "Linux 5.2 or later, and a seccomp profile that allows fsopen() and fsmount()");
-    else
-        finding_remedy(finding, "allow user namespaces: in a container, a seccomp profile with clone(CLONE_NEWUSER) and fsopen()");
 }
 
 /* Why there is none, in the order in which it can go wrong. */
@@ -152,8 +150,7 @@ static void no_huge(struct findings *findings)
     }
     mount = tmpfs_mount();
     if (mount < 0) {
-        finding = finding_add(findings, "huge store", VERDICT_DEGRADED,
-                              "no user namespace with a tmpfs in it (%s): first copies are slower", strerror(-mount));
+        finding = finding_add_missing(findings, "huge store", VERDICT_DEGRADED, FALLBACK_tmpfs);
         remedy_mount(finding, mount);
         return;
     }

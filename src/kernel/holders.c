@@ -19,6 +19,7 @@
 #include "kernel/procfile.h"
 #include "kernel/status.h"
 #include "base/sys.h"
+#include "kernel/fallback.h"
 #include "kernel/usage.h"
 
 #include "base/poison.h"
@@ -43,7 +44,7 @@ void holders_init(void)
 {
     unsigned long forced;
 
-    counts = !config_internal("fdcount-off", NULL);
+    counts = !fallback_forced(FALLBACK_fdcount);
     if (config_internal("held", &forced))
         holders_note((unsigned)forced);
 }

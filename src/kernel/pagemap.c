@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "base/config.h"
 #include "base/page.h"
+#include "kernel/fallback.h"
 #include "kernel/procfile.h"
 
 #include "base/poison.h"
@@ -19,11 +19,11 @@ void pagemap_init(void)
     uintptr_t page = page_down((uintptr_t)&probe);
 
     variant = &pagemap_scan;
-    if (config_internal("pagemap-off", NULL)) {
+    if (fallback_forced(FALLBACK_pagemap)) {
         variant = NULL;
         return;
     }
-    if (config_internal("scan-off", NULL) || pagemap_runs(PAGES_TOUCHED, page, page + page_size, &run, 1, &walked) < 0)
+    if (fallback_forced(FALLBACK_scan) || pagemap_runs(PAGES_TOUCHED, page, page + page_size, &run, 1, &walked) < 0)
         variant = &pagemap_read;
     if (pagemap_runs(PAGES_TOUCHED, page, page + page_size, &run, 1, &walked) < 0)
         variant = NULL;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "base/sys.h"
+#include "kernel/fallback.h"
 
 #include "base/poison.h"
 
@@ -28,8 +29,8 @@ static bool memfd_off;
 
 void storefile_init(void)
 {
-    memfd_off = config_internal("memfd-off", NULL);
-    if (config_choice(huge) == HUGE_OFF || config_internal("tmpfs-off", NULL))
+    memfd_off = fallback_forced(FALLBACK_memfd);
+    if (config_choice(huge) == HUGE_OFF || fallback_forced(FALLBACK_tmpfs))
         huge_state = HUGE_HAVE_NOT;
 }
 

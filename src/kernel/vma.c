@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-#include "base/config.h"
 #include "base/sys.h"
+#include "kernel/fallback.h"
 #include "kernel/procfile.h"
 
 #include "base/poison.h"
@@ -33,7 +33,7 @@ void vma_init(void)
     struct vma vma;
     static char probe;
 
-    available = !config_internal("vma-off", NULL);
+    available = !fallback_forced(FALLBACK_vma);
     if (available && vma_query((uintptr_t)&probe, &vma) != 0)
         available = false;
 }

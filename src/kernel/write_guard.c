@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/config.h"
+#include "kernel/fallback.h"
 
 #include "base/poison.h"
 
@@ -28,8 +29,8 @@ const struct write_guard write_guard_none = {"none", false, hold_nothing, let_go
 void write_guard_init(void)
 {
     always = config_internal("guard-always", NULL);
-    without_uffd = config_internal("uffd-off", NULL);
-    without_mprotect = config_internal("mprotect-off", NULL);
+    without_uffd = fallback_forced(FALLBACK_uffd);
+    without_mprotect = fallback_forced(FALLBACK_mprotect);
     uffd_init();
 }
 

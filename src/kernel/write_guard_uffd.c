@@ -10,11 +10,11 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
-#include "base/config.h"
 #include "base/lock.h"
 #include "base/page.h"
 #include "base/sys.h"
 #include "kernel/descriptor.h"
+#include "kernel/fallback.h"
 #include "kernel/map.h"
 #include "kernel/vma_text.h"
 #include "kernel/write_guard.h"
@@ -118,7 +118,7 @@ static void uffd_cancel(uintptr_t start, uintptr_t end)
 
 void uffd_init(void)
 {
-    one_mapping_only = config_internal("uffd-one-mapping", NULL);
+    one_mapping_only = fallback_forced(FALLBACK_uffd_pieces);
 }
 
 static bool in_one_mapping(uintptr_t start, uintptr_t end)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the model in every variant of tests/model/variants: TAP, one line each, as many at a time as there are processors.
+# Runs the model in every variant of tests/model/variants and src/kernel/fallbacks.def: TAP, one line each, as many at a time as there are processors.
 # model.sh [VARIANT...]; SEED=n picks the seeds (0: by the clock), FACTOR=n multiplies the operations, SLICE=n divides them
 # where there are thousands, JOBS=n is how many at a time.
 here=$(cd "$(dirname "$0")" && pwd)
@@ -54,7 +54,15 @@ if [ "$1" = --one ]; then
     run_one "$3" $(sed -n "$3p" "$work/all")
     exit
 fi
-grep -v '^#' "$here/variants" >"$work/all"
+# One variant for each line of the table of fallbacks: its last two columns.
+fallbacks() {
+    sed -nE 's/^FALLBACK\(.*, "([a-z]+)", "([a-z0-9,-]+)"\)$/\1 \2/p' "$here/../../src/kernel/fallbacks.def" |
+        while read -r expect words; do
+            echo "${words%%,*} 8000 $expect 8K 1 COWSHIM_INTERNAL=$words"
+        done
+}
+
+{ grep -v '^#' "$here/variants"; fallbacks; } >"$work/all"
 if [ $# -gt 0 ]; then
     for wanted; do grep "^$wanted " "$work/all"; done >"$work/some"
     mv "$work/some" "$work/all"
