@@ -1,6 +1,8 @@
 # Included by the top Makefile.am; paths are from the top.
 # The program is not called after its folder: a program and a folder of one name cannot both be made in the tree.
+if COMMAND
 bin_PROGRAMS += command/cowshim
+endif
 command_cowshim_SOURCES = \
     command/common/command.h \
     command/common/commands.def \
@@ -50,21 +52,34 @@ command_cowshim_SOURCES = \
 nodist_command_cowshim_SOURCES = command/trail/page.inc
 command_cowshim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) -DPKGLIBDIR='"$(pkglibdir)"'
 # The engine has the table of variables; where it is built with a sanitizer, what links it must be too.
-command_cowshim_CFLAGS = $(AM_CFLAGS) $(SANITIZER_FLAGS) $(ELFUTILS_CFLAGS) $(JSON_CFLAGS) $(NCURSES_CFLAGS)
+command_cowshim_CFLAGS = $(COWSHIM_WARNINGS) $(COWSHIM_COMMON_FLAGS) $(SANITIZER_FLAGS) $(ELFUTILS_CFLAGS) $(JSON_CFLAGS) $(NCURSES_CFLAGS)
 command_cowshim_LDADD = src/libengine.la $(ELFUTILS_LIBS) $(JSON_LIBS) $(NCURSES_LIBS) -lm
 
 # The page as a string of C, a line for each of its lines.
+if COMMAND
 BUILT_SOURCES += command/trail/page.inc
+endif
 CLEANFILES += command/trail/page.inc
 EXTRA_DIST += command/trail/page.html
 command/trail/page.inc: command/trail/page.html
 	@$(MKDIR_P) command/trail
 	$(AM_V_GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $(srcdir)/command/trail/page.html >$@.new && mv $@.new $@
 
+EXTRA_DIST += command/completions/bash/cowshim command/completions/zsh/_cowshim
+if COMMAND
 bashcompletiondir = $(datadir)/bash-completion/completions
-dist_bashcompletion_DATA = command/completions/bash/cowshim
+bashcompletion_DATA = command/completions/bash/cowshim
 zshcompletiondir = $(datadir)/zsh/site-functions
-dist_zshcompletion_DATA = command/completions/zsh/_cowshim
+zshcompletion_DATA = command/completions/zsh/_cowshim
+endif
 
-dist_check_SCRIPTS += command/tests/run.sh command/tests/completions.sh
-TESTS += command/tests/run.sh command/tests/completions.sh
+# `cowshim stat`, `map`, `top` and `doctor` are seen from outside.
+check_PROGRAMS += command/tests/target command/tests/without
+command_tests_target_CFLAGS = $(COWSHIM_WARNINGS) -fno-builtin
+command_tests_target_CPPFLAGS = $(AM_CPPFLAGS)
+command_tests_without_CFLAGS = $(COWSHIM_WARNINGS)
+
+dist_check_SCRIPTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh
+if COMMAND
+TESTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh
+endif

@@ -5,7 +5,7 @@ set -u
 
 build=${TOP_BUILDDIR:-$(pwd)}
 source=${TOP_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-PATH=$build/tools:$PATH
+PATH=$build/command:$PATH
 count=0
 
 is() {

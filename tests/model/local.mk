@@ -6,7 +6,7 @@ tests_model_model_SOURCES = \
     tests/model/run_allocation.c tests/model/run_copy.c tests/model/run_fork.c tests/model/run_memory.c \
     tests/model/slot.c tests/model/slot.h \
     tests/model/world.c tests/model/world.h
-tests_model_model_CFLAGS = $(COWSHIM_WARNINGS) $(COWSHIM_CODE_FLAGS) -pthread
+tests_model_model_CFLAGS = $(COWSHIM_WARNINGS) $(COWSHIM_CALL_FLAGS) -pthread
 tests_model_model_LDFLAGS = -pthread
 
 dist_check_SCRIPTS += tests/model/model.sh tests/model/soak.sh

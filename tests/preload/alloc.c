@@ -342,7 +342,7 @@ static int free_keeps_errno(void)
     return KEPT;
 }
 
-/* The page in front of a copy is gone where glibc has only a number there (engine/header.h); whoever asks glibc finds the number. */
+/* The page in front of a copy is gone where glibc has only a number there (engine/block/header.h); whoever asks glibc finds the number. */
 static int pages_in_front_come_back(void)
 {
     enum { COPIES = 24 };
