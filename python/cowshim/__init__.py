@@ -6,6 +6,8 @@ it leaves alone, to see what an array costs, or to find what changed. Without th
 by plain copies and comparisons. Pure ctypes over cowshim.h, which says what is promised; NumPy and torch are imported by
 whoever calls with their arrays.
 
+    python3 -m cowshim script.py        runs a script, a module (-m) or code (-c) under the shim
+
     active()          whether the shim is loaded and at work
     version()         its version, or None
     copy(array)       a copy of a NumPy array that shares its pages
@@ -16,37 +18,65 @@ whoever calls with their arrays.
     stats()           figures of the process
 """
 
-import collections
+from __future__ import annotations
+
 import ctypes
 import errno
 import os
 import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-__all__ = ["active", "version", "copy", "clone", "seal", "diff", "residency", "stats"]
+if TYPE_CHECKING:
+    import numpy
+    import torch
 
-Residency = collections.namedtuple("Residency", "hole private shared")
-Residency.__doc__ = "Bytes of an array by the state of their page: never written; its own; showing a store that others may show, too."
+    Kind = TypeVar("Kind", bound=numpy.dtype[Any])
 
-_FIGURES = ("blocks", "registered", "views", "stores", "store_bytes", "copies_shared", "bytes_shared", "copies_plain",
-            "bytes_plain", "sealed_bytes", "reclaimed_bytes")
-Stats = collections.namedtuple("Stats", _FIGURES)
-Stats.__doc__ = "struct cowshim_figures of cowshim.h: what the process has now, and what was done since it started."
+__all__ = ["active", "version", "copy", "clone", "seal", "diff", "residency", "stats", "Residency", "Stats"]
+
+# Of the module; version() is that of the shim that is loaded.
+__version__ = "0.1.0"
+
+
+class Residency(NamedTuple):
+    """Bytes of an array by the state of their page: never written; its own; showing a store that others may show, too."""
+
+    hole: int
+    private: int
+    shared: int
+
+
+class Stats(NamedTuple):
+    """struct cowshim_figures of cowshim.h: what the process has now, and what was done since it started."""
+
+    blocks: int
+    registered: int
+    views: int
+    stores: int
+    store_bytes: int
+    copies_shared: int
+    bytes_shared: int
+    copies_plain: int
+    bytes_plain: int
+    sealed_bytes: int
+    reclaimed_bytes: int
+
 
 _ALLOW_PLAIN = 2
 
 
 class _Pages(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint64) for name in ("hole", "private", "shared")]
+    _fields_ = [(name, ctypes.c_uint64) for name in Residency._fields]
 
 
 class _Figures(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint64) for name in _FIGURES]
+    _fields_ = [(name, ctypes.c_uint64) for name in Stats._fields]
 
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
 
 
-def _find():
+def _find() -> Any:
     """The shim's functions with their types, or None where it is not loaded."""
     calls = ctypes.CDLL(None, use_errno=True)
     if not hasattr(calls, "cowshim_active"):
@@ -85,24 +115,24 @@ _WORDS = {
 }
 
 
-def _check(result, what):
+def _check(result: Any, what: str) -> Any:
     if result is None or result == -1:
         error = ctypes.get_errno()
         raise OSError(error, f"{what}: {_WORDS.get(error, os.strerror(error))}")
     return result
 
 
-def active():
+def active() -> bool:
     """True where the shim is loaded and at work in this process."""
     return _calls is not None and bool(_calls.cowshim_active())
 
 
-def version():
+def version() -> str | None:
     """The version of the shim that is loaded, such as "0.1.0"; None where none is."""
-    return None if _calls is None else _calls.cowshim_version().decode()
+    return None if _calls is None else str(_calls.cowshim_version().decode())
 
 
-def _array(value, name, contiguous=True):
+def _array(value: Any, name: str, contiguous: bool = True) -> None:
     import numpy
 
     if not isinstance(value, numpy.ndarray):
@@ -111,10 +141,9 @@ def _array(value, name, contiguous=True):
         raise TypeError(f"{name} has Python objects in it; only arrays of plain numbers can be shared or compared by pages")
     if contiguous and not (value.flags.c_contiguous or value.flags.f_contiguous):
         raise ValueError(f"{name} is not contiguous: its elements do not lie side by side (a strided view?)")
-    return value
 
 
-def copy(array):
+def copy(array: numpy.ndarray[Any, Kind]) -> numpy.ndarray[Any, Kind]:
     """A copy of the array that shares its pages, whatever its size, and whatever COWSHIM_MODE and the policy say.
 
     What is shared are the whole pages of an array that begins on a page: large arrays do, views into them mostly do not. Else,
@@ -125,14 +154,15 @@ def copy(array):
 
     _array(array, "array", contiguous=False)
     if not active() or array.nbytes == 0 or not (array.flags.c_contiguous or array.flags.f_contiguous):
-        return numpy.array(array, order="K", copy=True)
+        plain: Any = numpy.array(array, order="K", copy=True)
+        return plain
     address = _check(_calls.cowshim_dup(array.ctypes.data, array.nbytes), "copy")
-    memory = (ctypes.c_char * array.nbytes).from_address(address)
+    memory: Any = (ctypes.c_char * array.nbytes).from_address(address)
     weakref.finalize(memory, _calls.free, address).atexit = False
     return numpy.ndarray(array.shape, array.dtype, memory, order="C" if array.flags.c_contiguous else "F")
 
 
-def clone(tensor):
+def clone(tensor: torch.Tensor) -> torch.Tensor:
     """A copy of a torch tensor on the CPU that shares its pages; torch's own kernels bypass memcpy, so that tensor.clone() does not.
 
     Both must be large allocations of malloc (COWSHIM_MIN_SIZE, by default 1 MiB). Else, without the shim, and of tensors that are
@@ -154,7 +184,7 @@ def clone(tensor):
     return result
 
 
-def seal(array):
+def seal(array: numpy.ndarray[Any, Any]) -> int:
     """Pays for the first copy now: moves the array's pages into a store, so that copies only map it.
 
     Returns the bytes that show a store afterwards; 0 without the shim. OSError where it cannot be done; the contents are right in
@@ -163,10 +193,10 @@ def seal(array):
     _array(array, "array")
     if not active() or array.nbytes == 0:
         return 0
-    return _check(_calls.cowshim_seal(array.ctypes.data, array.nbytes), "seal")
+    return int(_check(_calls.cowshim_seal(array.ctypes.data, array.nbytes), "seal"))
 
 
-def diff(a, b):
+def diff(a: numpy.ndarray[Any, Any], b: numpy.ndarray[Any, Any]) -> list[tuple[int, int]]:
     """The ranges in which two arrays differ, as a list of (start, stop) in elements of their memory order (a.ravel(order="K")).
 
     The ranges are those of whole pages, widened to whole elements. What both share is not read, so that the changes of a copy are
@@ -180,16 +210,19 @@ def diff(a, b):
         raise ValueError("one array is in C order and the other in Fortran order")
     if a.nbytes == 0:
         return []
-    ranges = []
+    ranges: list[tuple[int, int]] = []
     if active():
-        callback = _Callback(lambda context, offset, length: ranges.append((offset, offset + length)) or 0)
-        _check(_calls.cowshim_diff(a.ctypes.data, b.ctypes.data, a.nbytes, 0, callback, None), "diff")
+        def add(context: int, offset: int, length: int) -> int:
+            ranges.append((offset, offset + length))
+            return 0
+
+        _check(_calls.cowshim_diff(a.ctypes.data, b.ctypes.data, a.nbytes, 0, _Callback(add), None), "diff")
     else:
         ranges = _compare(a, b)
     return _elements(ranges, a.itemsize, a.size)
 
 
-def _compare(a, b):
+def _compare(a: Any, b: Any) -> list[tuple[int, int]]:
     """The bytes that differ, page by page, without the shim."""
     import numpy
 
@@ -201,9 +234,9 @@ def _compare(a, b):
             if not numpy.array_equal(bytes_a[start:end], bytes_b[start:end])]
 
 
-def _elements(ranges, size, count):
+def _elements(ranges: list[tuple[int, int]], size: int, count: int) -> list[tuple[int, int]]:
     """Ranges of bytes as ranges of whole elements; those that touch are joined."""
-    result = []
+    result: list[tuple[int, int]] = []
     for start, end in ranges:
         start, end = start // size, min(-(-end // size), count)
         if result and start <= result[-1][1]:
@@ -213,7 +246,7 @@ def _elements(ranges, size, count):
     return result
 
 
-def residency(array):
+def residency(array: numpy.ndarray[Any, Any]) -> Residency:
     """What the pages of the array are, in bytes: hole, private and shared add up to its size. OSError without the shim."""
     _array(array, "array")
     if not active():
@@ -224,9 +257,9 @@ def residency(array):
     return Residency(pages.hole, pages.private, pages.shared)
 
 
-def stats():
+def stats() -> Stats:
     """Figures of the process, as Stats; all zero without the shim."""
     figures = _Figures()
     if active():
         _check(_calls.cowshim_stats(ctypes.byref(figures), ctypes.sizeof(figures)), "stats")
-    return Stats(*(getattr(figures, name) for name in _FIGURES))
+    return Stats(*(getattr(figures, name) for name in Stats._fields))
