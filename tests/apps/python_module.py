@@ -46,7 +46,8 @@ print(other.flags.f_contiguous, other.shape, int((other != table).sum()), cowshi
 print(cowshim.copy(base[1:]).sum() == base[1:].sum(), cowshim.copy(base[::2]).sum() == base[::2].sum())
 print(cowshim.copy(numpy.full((), 3.0)), cowshim.copy(numpy.zeros(0)).shape)
 del kept
-print(cowshim.copy(base).flags.writeable, cowshim.diff(numpy.arange(5), numpy.array([0, 1, 9, 3, 4])))
+print(cowshim.copy(base).flags.writeable, 
+      [start <= 2 < end for start, end in cowshim.diff(numpy.arange(5), numpy.array([0, 1, 9, 3, 4]))])
 
 for function, arguments in [(cowshim.copy, ([1, 2],)), (cowshim.copy, (numpy.array([{}]),)), (cowshim.diff, (base, base[:5])),
                             (cowshim.diff, (base, base.view(numpy.int64))), (cowshim.diff, (base[::2], base[::2])),

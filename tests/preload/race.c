@@ -28,7 +28,7 @@ typedef _Atomic uint64_t counter;
 static struct {
     counter *block; /* each writer counts in words of its own, on every page */
     counter *twin;  /* what each has counted so far, where the shim does not come */
-    _Atomic bool copying, stop;
+    _Atomic bool copying, stop, begun;
     counter racing;
 } race;
 
@@ -318,6 +318,7 @@ static void *write_one_page(void *block)
     while (!race.stop) {
         lost += *byte != value;
         *byte = ++value;
+        race.begun = true;
     }
     return (void *)lost;
 }
@@ -332,7 +333,10 @@ static int arrays_of_many_mappings_are_shared(void)
         advise_in_pieces(block, round);
         paint(block, SIZE, 5);
         race.stop = false;
+        race.begun = false;
         CHECK(pthread_create(&thread, NULL, write_one_page, block) == 0, "no thread");
+        while (!race.begun) /* a thread that only just begins blocks all signals, and the mprotect guard declines then */
+            sched_yield();
         memcpy(copy, block, SIZE);
         race.stop = true;
         pthread_join(thread, &lost);
