@@ -26,6 +26,7 @@ command_cowshim_SOURCES = \
     command/trail/markup.c \
     command/trail/markup.h \
     command/common/message.c \
+    command/common/options.c command/common/options.h \
     command/trail/picture.c command/trail/picture.h \
     command/trail/places.c command/trail/places.h \
     command/common/process.c command/common/process.h \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/page.h"
 #include "command/common/command.h"
 
@@ -59,7 +60,16 @@ static int command_start(const struct command *command, int argc, char **argv)
 
 static int unknown(const char *what, const char *name)
 {
-    message_error("%s is not %s of cowshim", name, what);
+    const char *names[COMMANDS + 3] = {"help", "--help", "--version"};
+    const char *near;
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i + 3] = commands[i].name;
+    near = near_find(name, names, COMMANDS + 3);
+    if (near != NULL)
+        message_error("%s is not %s of cowshim; did you mean %s?", name, what, near);
+    else
+        message_error("%s is not %s of cowshim", name, what);
     return message_usage("cowshim");
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "command/common/command.h"
+#include "command/common/options.h"
 #include "command/common/launch.h"
 #include "command/trail/profile.h"
 #include "command/common/settings.h"
@@ -38,7 +39,7 @@ static int parse(int argc, char **argv, const char **report)
     options[CONFIG_COUNT] = (struct option){"help", no_argument, NULL, 'h'};
     options[CONFIG_COUNT + 1] = (struct option){"report", required_argument, NULL, OPTION_REPORT};
     /* The + stops at PROGRAM: its options are not ours. */
-    while ((found = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+    while ((found = options_next(argc, argv, "+:h", options)) != -1) {
         if (found == 'h')
             return help_print();
         if (found == OPTION_REPORT) {

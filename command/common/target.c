@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,6 +104,27 @@ static const char *find_privilege(const char *path)
     return NULL;
 }
 
+/* Programs that start another one which the environment does not reach: "sudo PROGRAM" has none of ours. */
+static const char *find_remedy(const char *path)
+{
+    static const struct {
+        const char *names, *remedy;
+    } starters[] = {
+        {" sudo su doas pkexec runuser ", "starts its program with an environment of its own, without the shim: put `cowshim run` behind it"},
+        {" ssh rsh kubectl ", "starts its program on another machine, without the shim: put `cowshim run` before the program there"},
+        {" docker podman nerdctl machinectl systemd-run flatpak snap at batch ",
+         "has its program started by a service, without the shim: put `cowshim run` before the program there"},
+    };
+    const char *slash = strrchr(path, '/');
+    char word[40];
+
+    snprintf(word, sizeof word, " %s ", slash == NULL ? path : slash + 1);
+    for (unsigned i = 0; i < sizeof starters / sizeof starters[0]; i++)
+        if (strlen(word) > 2 && strstr(starters[i].names, word) != NULL)
+            return starters[i].remedy;
+    return NULL;
+}
+
 static bool judge(const char *path, const struct elf_file *file, const struct elf_file *library)
 {
     const char *privilege = find_privilege(path);
@@ -129,9 +151,14 @@ static bool judge(const char *path, const struct elf_file *file, const struct el
 bool target_check(const char *path, const struct elf_file *library)
 {
     struct elf_file file;
+    const char *remedy = find_remedy(path);
     char *program = resolve(path, &file);
-    bool preload = program == NULL || judge(program, &file, library);
+    bool preload;
 
+    if (remedy != NULL)
+        message_warn("%s %s", path, remedy);
+    /* One warning is enough: sudo is setuid besides. */
+    preload = remedy != NULL || program == NULL || judge(program, &file, library);
     free(program);
     return preload;
 }

@@ -2,7 +2,6 @@
 /* cowshim doctor: what this machine allows and costs. */
 #include "command/doctor/doctor.h"
 
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,10 +12,15 @@
 #include "base/config.h"
 #include "base/next.h"
 #include "command/common/command.h"
+#include "command/common/options.h"
 #include "engine/engine.h"
 #include "kernel/pagemap.h"
 #include "kernel/vma.h"
 #include "command/common/settings.h"
+
+/* Below the first the shim shares nothing (kernel/descriptor.c); the second is what most systems give. */
+#define DESCRIPTORS_FEW 64
+#define DESCRIPTORS_ENOUGH 1024
 
 static const char *const verdicts[] = {"ok", "degraded", "missing"};
 
@@ -79,7 +83,7 @@ static int parse(int argc, char **argv, bool *json)
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     int found;
 
-    while ((found = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
+    while ((found = options_next(argc, argv, ":jh", options)) != -1) {
         if (found == 'h')
             return help_print();
         if (found == '?')
@@ -148,22 +152,69 @@ static void print_json(const struct findings *findings)
     json_object_put(whole);
 }
 
+void doctor_progress(const char *what)
+{
+    if (!isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, what == NULL ? "\r\033[K" : "\r\033[K%s ...", what);
+    fflush(stderr);
+}
+
+/* With few descriptors the shim takes none, and so would we: then it would look as if the kernel lacked what we ask by descriptor.
+   So we take more for ourselves, if we may. Returns what we were given. */
+static rlim_t raise_descriptors(void)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    rlim_t given;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    given = limit.rlim_cur;
+    if (given >= DESCRIPTORS_ENOUGH)
+        return given;
+    limit.rlim_cur = DESCRIPTORS_ENOUGH;
+    if (limit.rlim_max < DESCRIPTORS_ENOUGH)
+        limit.rlim_max = DESCRIPTORS_ENOUGH; /* root may */
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return given;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return given;
+}
+
+/* What can be known where we have too few descriptors to look. */
+static void look_around(struct findings *findings)
+{
+    struct rlimit limit = {0, 0};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < DESCRIPTORS_FEW) {
+        finding_add(findings, "kernel, stores", VERDICT_OK, "not looked at: ulimit -Hn leaves too few descriptors to ask the kernel");
+        return;
+    }
+    doctor_progress("asking the kernel");
+    engine_start();
+    pagemap_init();
+    vma_init();
+    doctor_kernel(findings);
+    doctor_stores(findings);
+}
+
 int command_doctor(int argc, char **argv)
 {
     static struct findings findings;
     bool json = false;
     int code = parse(argc, argv, &json);
+    rlim_t given;
 
     if (code >= 0)
         return code;
+    given = raise_descriptors();
     next_bind();
     config_read();
-    engine_start();
-    pagemap_init();
-    vma_init();
-    doctor_kernel(&findings);
-    doctor_stores(&findings);
-    doctor_limits(&findings);
+    look_around(&findings);
+    doctor_progress("reading the limits");
+    doctor_limits(&findings, given);
+    doctor_progress(NULL);
     (json ? print_json : print_text)(&findings);
     return worst(&findings) == VERDICT_MISSING ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "kernel/fallback.h"
 
@@ -40,6 +41,9 @@ struct finding *finding_add_missing(struct findings *findings, const char *name,
 
 void doctor_kernel(struct findings *findings);
 void doctor_stores(struct findings *findings);
-void doctor_limits(struct findings *findings);
+/* ulimit -n as it was given to us. */
+void doctor_limits(struct findings *findings, rlim_t descriptors);
+/* On a terminal: what is being looked at, in a line that goes away. NULL: the line goes. */
+void doctor_progress(const char *what);
 
 #endif

@@ -59,10 +59,8 @@ static rlim_t limit_of(int resource)
     return limit.rlim_cur;
 }
 
-static void descriptors(struct findings *findings)
+static void descriptors(struct findings *findings, rlim_t limit)
 {
-    rlim_t limit = limit_of(RLIMIT_NOFILE);
-
     if (limit == RLIM_INFINITY || limit >= 1024)
         finding_add(findings, "descriptors", VERDICT_OK, "ulimit -n is %llu, of which stores use a quarter at most",
                     (unsigned long long)limit);
@@ -156,11 +154,11 @@ static void group(struct findings *findings)
                     size_text((int64_t)limit, b));
 }
 
-void doctor_limits(struct findings *findings)
+void doctor_limits(struct findings *findings, rlim_t descriptors_given)
 {
     huge_pages(findings);
     map_count(findings);
-    descriptors(findings);
+    descriptors(findings, descriptors_given);
     sizes(findings);
     overcommit(findings);
     group(findings);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cowshim map PID: every array of a process as a row of page cells. */
 #include <errno.h>
-#include <getopt.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "command/common/command.h"
+#include "command/common/options.h"
 #include "command/live/map_draw.h"
 #include "command/common/settings.h"
 #include "command/common/size_text.h"
@@ -83,7 +83,7 @@ static int parse(int argc, char **argv, struct wish *wish)
                                             {NULL, 0, NULL, 0}};
     int found;
 
-    while ((found = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
+    while ((found = options_next(argc, argv, ":o:h", options)) != -1) {
         if (found == 'h')
             return help_print();
         if (found == '?' || (found == 'c' && !parse_colour(wish, optarg)))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cowshim stat PID... | --all: the figures of running processes. */
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "command/common/command.h"
+#include "command/common/options.h"
 #include "command/common/json.h"
 #include "command/live/scene.h"
 #include "command/common/settings.h"
@@ -63,7 +63,7 @@ static int parse(int argc, char **argv, struct question *question)
     };
     int found;
 
-    while ((found = getopt_long(argc, argv, "ajh", options, NULL)) != -1) {
+    while ((found = options_next(argc, argv, ":ajh", options)) != -1) {
         if (found == 'h')
             return help_print();
         if (found == '?' || (found == 'w' && !parse_seconds(question, optarg)))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cowshim top: the figures of all processes, again and again, on a terminal. */
 #include <curses.h>
-#include <getopt.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "command/common/command.h"
+#include "command/common/options.h"
 #include "command/live/scene.h"
 #include "command/common/settings.h"
 #include "command/common/size_text.h"
@@ -63,7 +63,7 @@ static int parse(int argc, char **argv, struct top *top)
     int found;
     char *end;
 
-    while ((found = getopt_long(argc, argv, "d:h", options, NULL)) != -1) {
+    while ((found = options_next(argc, argv, ":d:h", options)) != -1) {
         if (found == 'h')
             return help_print();
         if (found == '?')

@@ -29,6 +29,23 @@ expect() {
     fi
 }
 
+# refuse NAME PATTERN...: "$said" has no such line.
+refuse() {
+    name=$1 problem=
+    shift
+    count=$((count + 1))
+    for pattern in "$@"; do
+        ! echo "$said" | grep -q -e "$pattern" || problem="a line like: $pattern"
+    done
+    if [ -z "$problem" ]; then
+        echo "ok $count - $name"
+    else
+        echo "not ok $count - $name"
+        echo "# $problem"
+        echo "$said" | sed 's/^/# /'
+    fi
+}
+
 skip() {
     count=$((count + 1))
     echo "ok $count - $1 # SKIP $2"
@@ -42,6 +59,13 @@ doctor() {
 doctor "$cowshim" doctor
 expect 'a machine on which the tests run can share copies' 0 '^[a-z]* *small store .*measured' '^ok *exported page'
 usual=$said
+expect 'the plain copy has a speed' 0 '^ok *plain copy .* [1-9][0-9.]* [KMG]iB/s (measured)'
+if command -v script >/dev/null; then
+    doctor script -qec "'$cowshim' doctor" /dev/null
+    expect 'on a terminal it says what it is at' 0 'writing a store of 64 MiB.*\.\.\.' 'copying 64 MiB plainly'
+else
+    skip 'on a terminal it says what it is at' 'no script(1)'
+fi
 doctor "$cowshim" doctor --json
 expect 'JSON has a verdict and measured speeds' 0 '"verdict": *"' '"seal_bytes_per_second": *[1-9]' '"remedy": *null'
 doctor "$cowshim" doctor extra
@@ -73,8 +97,18 @@ limited() {
     said=$(ulimit "$1" "$2" && "$cowshim" doctor 2>&1)
     code=$?
 }
+# The kernel is not blamed: as root we can look at it all the same, and else it is not judged.
 limited -n 40
-expect 'few descriptors: none are taken' 1 '^missing *descriptors' '-> ulimit -n' '^missing *small store'
+expect 'few descriptors: none are taken' 1 '^missing *descriptors.* 40' '-> ulimit -n'
+refuse 'few descriptors: the kernel is not blamed' '-> Linux' '-> mount' 'Too many open files' '^missing *[a-ce-z]'
+if command -v setpriv >/dev/null && [ "$(id -u)" -eq 0 ]; then
+    said=$(ulimit -n 50 && setpriv --reuid=65534 --clear-groups --bounding-set=-all --inh-caps=-all "$cowshim" doctor 2>&1)
+    code=$?
+    expect 'few descriptors, and no right to more' 1 '^missing *descriptors.* 50' '^ok *kernel, stores *not looked at'
+    refuse 'few descriptors, and no right to more: the kernel is not blamed' '-> Linux' '-> mount' 'Too many open files'
+else
+    skip 'few descriptors, and no right to more' 'we are not root, or have no setpriv'
+fi
 limited -n 200
 expect 'not many descriptors' 0 '^degraded *descriptors .*200'
 limited -f 1000
@@ -86,6 +120,6 @@ case $(sed -n 's/^SANITIZER_FLAGS = *//p' "$TOP_BUILDDIR/Makefile") in
     ;;
 *) skip 'a limit on the address space' 'the sanitizer takes more than that' ;;
 esac
-said=$(COWSHIM_HUGE=off "$cowshim" doctor 2>&1) code=$?
+doctor env COWSHIM_HUGE=off "$cowshim" doctor
 expect 'what is switched off is named' 0 '^degraded *huge store .*switched off' '-> unset COWSHIM_HUGE'
 echo "1..$count"

@@ -109,6 +109,14 @@ run run
 expect 'run without a program' 125 err 'no program'
 run run --conjure true
 expect 'an unknown option of run is named' 125 err "'--conjure'" err 'cowshim run --help'
+run run --mim-size=64K true
+expect 'and the one that was likely meant' 125 err "'--mim-size' is not an option of cowshim run; did you mean --min-size?"
+run stat --jsom
+expect 'of every command' 125 err "'--jsom' is not an option of cowshim stat; did you mean --json?"
+run run -x true
+expect 'a letter that is no option' 125 err "'-x' is not an option of cowshim run"
+run doctr
+expect 'so for the command' 125 err 'doctr is not a command of cowshim; did you mean doctor?'
 run run --mode
 expect 'an option without its value is named' 125 err "'--mode'"
 run run -- sh -c 'exit 7'
@@ -282,7 +290,25 @@ fi
 chmod +x foreign
 run run ./foreign
 one_warning 'a program for another machine' "$code" err 'warn: ./foreign is a 64-bit s390 program and the shim is '
+for starter in sudo ssh docker; do
+    mkdir -p starters
+    cp /bin/true "starters/$starter"
+    run run "./starters/$starter" python3
+    one_warning "a program that starts another elsewhere: $starter" 0 err "warn: ./starters/$starter .*without the shim: put \`cowshim run\` "
+done
 run run true
 expect 'an ordinary program: no warning' 0 no-err .
+
+### Variables that do nothing
+if [ -e "$build/src/.libs/libcowshim.so" ]; then
+    run_with COWSHIM_POLCY=memory run true
+    one_warning 'a mistyped variable is named, with the right one' 0 err 'no variable COWSHIM_POLCY; did you mean COWSHIM_POLICY?'
+    run_with COWSHIM_PURPOSE=memory run true
+    one_warning 'an unknown one, too' 0 err 'no variable COWSHIM_PURPOSE: it does nothing'
+    run_with COWSHIM_PURPOSE=memory run --log=error true
+    expect '--log=error hushes that' 0 no-err .
+else
+    skip 'a mistyped variable is named' 'a sanitizer build has no shim'
+fi
 
 echo "1..$count"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "command/common/command.h"
+#include "command/common/options.h"
 #include "command/trail/document.h"
 #include "command/common/launch.h"
 #include "profile/format.h"
@@ -60,7 +61,7 @@ static int parse(int argc, char **argv, struct request *request)
     options[CONFIG_COUNT] = (struct option){"help", no_argument, NULL, 'h'};
     options[CONFIG_COUNT + 1] = (struct option){"output", required_argument, NULL, 'o'};
     options[CONFIG_COUNT + 2] = (struct option){"apply", no_argument, NULL, OPTION_APPLY};
-    while ((found = getopt_long(argc, argv, "+ho:", options, NULL)) != -1) {
+    while ((found = options_next(argc, argv, "+:ho:", options)) != -1) {
         if (found == 'h')
             return help_print();
         if (found == 'o')

@@ -2,12 +2,12 @@
 /* cowshim report [OPTION]... FILE [FILE]: a profile, or the summaries that COWSHIM_STATS collects, as a page; two of a kind are
    compared, before and after. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command/common/command.h"
+#include "command/common/options.h"
 #include "command/trail/document.h"
 #include "command/common/settings.h"
 #include "command/common/size_text.h"
@@ -180,7 +180,7 @@ int command_report(int argc, char **argv)
     const char *output = NULL;
     int found;
 
-    while ((found = getopt_long(argc, argv, "ho:", options, NULL)) != -1) {
+    while ((found = options_next(argc, argv, ":ho:", options)) != -1) {
         if (found == 'h')
             return help_print();
         if (found != 'o')

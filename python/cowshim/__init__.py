@@ -24,7 +24,7 @@ import ctypes
 import errno
 import os
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 if TYPE_CHECKING:
     import numpy
@@ -154,8 +154,7 @@ def copy(array: numpy.ndarray[Any, Kind]) -> numpy.ndarray[Any, Kind]:
 
     _array(array, "array", contiguous=False)
     if not active() or array.nbytes == 0 or not (array.flags.c_contiguous or array.flags.f_contiguous):
-        plain: Any = numpy.array(array, order="K", copy=True)
-        return plain
+        return cast("numpy.ndarray[Any, Kind]", numpy.array(array, order="K", copy=True))
     address = _check(_calls.cowshim_dup(array.ctypes.data, array.nbytes), "copy")
     memory: Any = (ctypes.c_char * array.nbytes).from_address(address)
     weakref.finalize(memory, _calls.free, address).atexit = False

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/near.h"
 #include "base/page.h"
 
 #include "base/poison.h"
@@ -114,6 +116,44 @@ static void complain(const struct config_option *option, const char *text, int e
         log_error("%s=%.200s is not a size such as 65536, 64K, 1M or 2G; using %s", option->variable, text, option->fallback);
 }
 
+/* What others read: the command, its profile, tests. */
+static bool belongs_to_others(const char *name)
+{
+    static const char *const names[] = {"INTERNAL", "LIBRARY", "PROFILE", "LIB", "BUILD"};
+
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A variable that nobody reads is a mistyped one, and nothing else would show that it does nothing. */
+static void name_unknown(const struct config_option options[CONFIG_COUNT])
+{
+    static const char prefix[] = "COWSHIM_";
+    const char *known[CONFIG_COUNT];
+
+    for (unsigned i = 0; i < CONFIG_COUNT; i++)
+        known[i] = options[i].variable + sizeof prefix - 1;
+    for (char **at = environ; at != NULL && *at != NULL; at++) {
+        const char *end = strchr(*at, '=');
+        char name[40] = "";
+        const char *near;
+
+        if (strncmp(*at, prefix, sizeof prefix - 1) != 0 || end == NULL || (size_t)(end - *at) >= sizeof prefix - 1 + sizeof name)
+            continue;
+        for (const char *from = *at + sizeof prefix - 1; from < end; from++)
+            name[from - *at - (sizeof prefix - 1)] = *from;
+        near = near_find(name, known, CONFIG_COUNT);
+        if (near != NULL && strcmp(near, name) == 0)
+            continue;
+        if (near != NULL && !belongs_to_others(name))
+            log_warn("there is no variable %s%s; did you mean %s%s?", prefix, name, prefix, near);
+        else if (!belongs_to_others(name))
+            log_warn("there is no variable %s%s: it does nothing", prefix, name);
+    }
+}
+
 void config_read(void)
 {
     struct config_option options[CONFIG_COUNT];
@@ -132,6 +172,7 @@ void config_read(void)
             config_parse(&options[i], options[i].fallback, &config.value[i]);
     }
     log_set_level(config_choice(log));
+    name_unknown(options);
 }
 
 bool config_internal(const char *name, unsigned long *number)

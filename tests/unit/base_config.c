@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/near.h"
 #include "base/page.h"
 #include "unit.h"
 
@@ -199,4 +200,23 @@ TEST(config, internal_words_are_found_whole_and_with_their_number)
     CHECK_EQ(number, 0);
     unsetenv("COWSHIM_INTERNAL");
     CHECK(!config_internal("scan-off", NULL));
+}
+
+TEST(near, names_that_were_meant)
+{
+    static const char *const names[] = {"MODE", "MIN_SIZE", "POLICY", "PROGRAMS", "STATS"};
+    static const struct { const char *word, *meant; } words[] = {
+        {"POLCY", "POLICY"}, {"POLYCI", "POLICY"}, {"PLOICY", "POLICY"}, {"MINSIZE", "MIN_SIZE"}, {"STAT", "STATS"}, {"MODES", "MODE"},
+        {"MODE", "MODE"}, {"LOG", NULL}, {"", NULL}, {"PROGRAM", "PROGRAMS"},
+        {"PROGRAMS_PROGRAMS_PROGRAMS_PROGRAMS_PROGRAMS", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const char *found = near_find(words[i].word, names, sizeof names / sizeof *names);
+
+        CHECK_AT((found == NULL) == (words[i].meant == NULL) && (found == NULL || strcmp(found, words[i].meant) == 0), i);
+    }
+    CHECK_EQ(near_distance("kitten", "sitting"), 3);
+    CHECK_EQ(near_distance("ab", "ba"), 1);
+    CHECK_EQ(near_distance("", "abc"), 3);
 }
