@@ -16,6 +16,7 @@ src_libcowshim_profile_la_SOURCES = \
     profile/memory.c profile/memory.h \
     profile/observer.c \
     profile/python.c profile/python.h \
+    profile/r.c profile/r.h \
     profile/sample.c profile/sample.h \
     profile/stack.c profile/stack.h \
     profile/tell.c profile/tell.h \

@@ -11,6 +11,7 @@
 #include "profile/heap.h"
 #include "profile/maps.h"
 #include "profile/python.h"
+#include "profile/r.h"
 #include "profile/trail.h"
 
 #define FRAMES 40
@@ -37,6 +38,7 @@ static _Atomic bool libraries_changed;
 void stack_init(void)
 {
     python_find();
+    r_find();
 }
 
 void stack_after_fork(void)
@@ -85,8 +87,10 @@ void stack_look(void)
         return;
     here.looking = frame;
     if (atomic_exchange_explicit(&libraries_changed, false, memory_order_relaxed))
-        python_find();
+        stack_init();
     here.text_length = (unsigned)python_traceback(here.text, TEXT);
+    if (here.text_length == 0)
+        here.text_length = (unsigned)r_traceback(here.text, TEXT);
     count = unw_backtrace((void **)here.addresses, here.text_length > 0 ? FRAMES_BELOW_PYTHON : FRAMES);
     here.frames = count > 0 ? (unsigned)count : 0;
     for (unsigned i = 0; i < here.frames; i++)

@@ -81,7 +81,7 @@ static bool read_python(const char *text, size_t length, char file[1024], int *l
     if (number == NULL)
         return false;
     *number = '\0';
-    snprintf(file, 1024, "%s", copy[7] == '"' ? copy + 8 : copy + 7);
+    snprintf(file, 1024, "%.1023s", copy[7] == '"' ? copy + 8 : copy + 7);
     end = strchr(file, '"');
     if (end != NULL)
         *end = '\0';
@@ -90,7 +90,38 @@ static bool read_python(const char *text, size_t length, char file[1024], int *l
     return true;
 }
 
-static void add_python(struct place_words *place, const char *text, size_t length)
+/* "  R NAME" as profile/r.c writes it: a function of R, which has no line. */
+static bool read_r(const char *text, size_t length, char function[512])
+{
+    if (length <= 4 || length - 4 >= 512 || strncmp(text, "  R ", 4) != 0)
+        return false;
+    snprintf(function, 512, "%.*s", (int)(length - 4), text + 4);
+    return true;
+}
+
+/* What lapply() and its kin are given has the name FUN in there: who calls is what one looks for. */
+static void add_r(struct place_words *place, const char *function)
+{
+    bool passed = place->where != NULL && strncmp(place->where, "FUN in ", 7) == 0 && strstr(place->where, "...") != NULL;
+    char *name = strcmp(function, "(top level)") == 0 ? strdup("the script's top level")
+               : strcmp(function, "FUN") == 0         ? strdup("FUN in ...")
+                                                      : format("%s()", function);
+
+    if (name != NULL && place->where == NULL)
+        set_place(place, name, NULL, 0);
+    else if (name != NULL && passed) {
+        char *whole = format("FUN in %s", name);
+
+        if (whole != NULL && strcmp(function, "FUN") != 0)
+            set_place(place, whole, NULL, 0);
+        free(whole);
+    }
+    free(name);
+    place->language = "r";
+    add_frame(place, format("%s (R)", function));
+}
+
+static void add_interpreted(struct place_words *place, const char *text, size_t length)
 {
     static const char *const libraries[] = {"/site-packages/", "/dist-packages/", "/lib/python", "<frozen", "<__array_function__", NULL};
     bool own = false;
@@ -105,13 +136,15 @@ static void add_python(struct place_words *place, const char *text, size_t lengt
             if (!own && (place->where == NULL || !has(file, libraries)))
                 set_place(place, function, file, line);
             own = own || !has(file, libraries);
+            place->language = "python";
             add_frame(place, format("%s (%s:%d)", function, base_name(file), line));
+        } else if (read_r(text, part, function)) {
+            add_r(place, function);
         }
         part += newline != NULL;
         text += part;
         length -= part;
     }
-    place->python = place->where != NULL;
 }
 
 struct native {
@@ -126,7 +159,8 @@ static void add_native(void *context, struct frame *frame)
     static const char *const headers[] = {"/usr/include/", "/usr/lib/", "/rustc/", "/rust/library/", NULL};
     struct native *native = context;
     const char *module = frame->module == NULL ? "?" : frame->module;
-    bool own = !has(module, libraries) && (frame->file == NULL || !has(frame->file, headers));
+    /* What the compiler wrote has the line of its class: the line that copies is its caller's. */
+    bool own = !frame->artificial && !has(module, libraries) && (frame->file == NULL || !has(frame->file, headers));
     char *function = frame->function != NULL ? strdup(frame->function) : format("code without a name");
 
     if (!has(module, shim) && function != NULL) {
@@ -144,15 +178,33 @@ static void add_native(void *context, struct frame *frame)
     free(frame->file);
 }
 
+/* Python from 3.13 on exports nothing that tells its lines: better said than left to be wondered at. */
+static void add_excuse(struct place_words *place)
+{
+    char *whole = NULL;
+
+    for (unsigned i = 0; i < place->count && whole == NULL; i++)
+        if (strncmp(place->frames[i], "_PyEval_EvalFrame", 17) == 0)
+            whole = format("%s (this Python does not tell its line)", place->where);
+    if (whole == NULL)
+        return;
+    free(place->where);
+    place->where = whole;
+    place->language = "python";
+}
+
 static void read_stack(const struct trail_stack *stack, struct symbols *symbols, struct place_words *place)
 {
     const uint64_t *addresses = (const void *)(stack + 1);
     struct native native = {place, false};
 
-    add_python(place, (const char *)(addresses + stack->frames), stack->text);
-    if (!place->python)
+    place->language = "native";
+    add_interpreted(place, (const char *)(addresses + stack->frames), stack->text);
+    if (place->where == NULL)
         for (uint32_t i = 0; i < stack->frames; i++)
             symbols_at(symbols, addresses[i], add_native, &native);
+    if (strcmp(place->language, "native") == 0)
+        add_excuse(place);
 }
 
 struct place_words *places_read(const struct trail *trail, struct symbols *symbols)
@@ -162,8 +214,10 @@ struct place_words *places_read(const struct trail *trail, struct symbols *symbo
     for (uint32_t i = 0; places != NULL && i <= trail->stack_count; i++) {
         if (i < trail->stack_count && trail->stacks[i] != NULL)
             read_stack(trail->stacks[i], symbols, &places[i]);
-        if (places[i].where == NULL)
+        if (places[i].where == NULL) {
             set_place(&places[i], NULL, NULL, 0);
+            places[i].language = "native";
+        }
     }
     return places;
 }

@@ -15,7 +15,7 @@ struct place_words {
     char *file;     /* or NULL */
     int line;
     char *function; /* or NULL */
-    bool python;
+    const char *language; /* "python", "r", "native" */
 };
 
 /* By the number of a stack; that of 0 says that nothing is known. NULL: out of memory. */

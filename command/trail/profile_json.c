@@ -54,7 +54,7 @@ static struct json_object *place_json(const struct site *site)
     value_set_integer(object, "line", (uint64_t)place->line);
     value_set_text(object, "function", place->function);
     value_set_text(object, "source", source);
-    value_set_text(object, "language", place->python ? "python" : "native");
+    value_set_text(object, "language", place->language);
     value_set(object, "stack", frames(place));
     free(source);
     return object;

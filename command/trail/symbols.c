@@ -96,16 +96,25 @@ struct walk {
     void *context;
 };
 
-static void give(struct walk *walk, const char *name)
+static void give(struct walk *walk, const char *name, bool artificial)
 {
     struct frame frame = {
         .function = readable(walk->symbols, name),
         .file = walk->file == NULL ? NULL : strdup(walk->file),
         .line = walk->line,
         .module = walk->module,
+        .artificial = artificial,
     };
 
     walk->each(walk->context, &frame);
+}
+
+static bool is_artificial(Dwarf_Die *die)
+{
+    Dwarf_Attribute attribute;
+    bool flag = false;
+
+    return dwarf_formflag(dwarf_attr_integrate(die, DW_AT_artificial, &attribute), &flag) == 0 && flag;
 }
 
 /* Where an inlined function was called from. */
@@ -141,7 +150,7 @@ static bool walk_scopes(struct walk *walk, Dwfl_Module *module, Dwarf_Addr addre
 
         if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
             continue;
-        give(walk, die_name(&scopes[i]));
+        give(walk, die_name(&scopes[i]), is_artificial(&scopes[i]));
         found = tag == DW_TAG_subprogram;
         if (!found)
             go_out(walk, unit, &scopes[i]);
@@ -158,7 +167,7 @@ void symbols_at(struct symbols *symbols, uint64_t address, void (*each)(void *co
     char unknown[32];
 
     if (module == NULL) {
-        struct frame frame = {NULL, NULL, 0, NULL};
+        struct frame frame = {NULL, NULL, 0, NULL, false};
 
         snprintf(unknown, sizeof unknown, "0x%llx", (unsigned long long)address);
         frame.function = strdup(unknown);
@@ -170,5 +179,5 @@ void symbols_at(struct symbols *symbols, uint64_t address, void (*each)(void *co
     if (line != NULL)
         walk.file = dwfl_lineinfo(line, NULL, &walk.line, NULL, NULL, NULL);
     if (!walk_scopes(&walk, module, address - 1))
-        give(&walk, dwfl_module_addrname(module, address - 1));
+        give(&walk, dwfl_module_addrname(module, address - 1), false);
 }

@@ -3,6 +3,7 @@
 #ifndef COWSHIM_COMMAND_SYMBOLS_H
 #define COWSHIM_COMMAND_SYMBOLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct symbols;
@@ -17,6 +18,7 @@ struct frame {
     char *file;     /* of the source, or NULL */
     int line;
     const char *module; /* path of the library or program, or NULL; lives as long as the symbols */
+    bool artificial; /* written by the compiler: an implicit copy constructor */
 };
 
 /* Called for each frame at a return address, innermost first; what the frame holds is the callback's to free. */

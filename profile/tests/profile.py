@@ -148,19 +148,57 @@ def native():
     good = [site for site in sites if site["copies"] == 6 and site["share"] == 1]
     check(good and good[0]["function"].startswith("take_snapshot") and abs(good[0]["line"] - line) <= 1 and
           any("main" in frame for frame in good[0]["stack"]), "C++: the function that copies, its line, and who called it", json.dumps(sites))
+    line = line_of(os.path.join(HERE, "native.cpp"), "kept")
+    good = [site for site in sites if site["copies"] == 3 and site["share"] == 1]
+    check(good and good[0]["function"].startswith("keep") and abs(good[0]["line"] - line) <= 1,
+          "C++: an implicit copy constructor is not the place, but who calls it", json.dumps(sites))
     subprocess.run(["strip", "native"], check=True)
     done, document = profile("./native")
-    check(done.returncode == 0 and document["processes"][0]["copied"]["copies"] == 6 and document["processes"][0]["sites"],
+    check(done.returncode == 0 and document["processes"][0]["copied"]["copies"] == 9 and document["processes"][0]["sites"],
           "C++ without any symbols: a place all the same", document["verdict"])
 
 
 def r_language():
+    promises = ("R: the function that changes a copy", "R: what is passed to lapply, and by whom it is called", "R: a function of a package",
+                "R: the top level", "R: who called it is told, too")
     if not shutil.which("Rscript"):
-        return skip("R: the native stack", "no Rscript")
-    program = "x <- runif(2e6); y <- list(); for (i in 1:4) { z <- x; z[1] <- i; y[[i]] <- z }; cat(length(y))"
-    done, document = profile("Rscript", "-e", program)
-    found = [site for process in document["processes"] for site in process["sites"] if "libR.so" in site["where"] and site["copies"] >= 4]
-    check(done.stdout == "4" and found, "R: the place is in libR", json.dumps(document["processes"])[:2000])
+        for promise in promises:
+            skip(promise, "no Rscript")
+        return
+    program = """
+        x <- runif(2e6); kept <- list()
+        perturb <- function(z, i) { z[1] <- i; z }
+        chain <- function() for (i in 1:5) kept[[length(kept) + 1]] <<- perturb(x, i)
+        chain()
+        more <- lapply(1:4, function(i) { z <- x; z[2] <- i; z })
+        y <- x; y[3] <- 1; y2 <- x; y2[4] <- 1; cat(length(kept))
+        filled <- lapply(1:3, function(i) base::replace(x, 7, i))"""
+    with open("chain.R", "w") as file:
+        file.write(program)
+    done, document = profile("Rscript", "chain.R")
+    sites = [site for process in document["processes"] for site in process["sites"]]
+    told = done.stderr + json.dumps(sites)[:6000]
+
+    def at(where, copies):
+        return [site for site in sites if site["where"] == where and site["copies"] >= copies and site["language"] == "r"]
+
+    check(done.stdout == "5" and at("perturb()", 5), promises[0], told)
+    check(at("FUN in lapply()", 4), promises[1], told)
+    check(at("base::replace()", 3), promises[2], told)
+    check(at("the script's top level", 2), promises[3], told)
+    check(any("chain (R)" in site["stack"] for site in at("perturb()", 5)), promises[4], told)
+
+
+def new_python():
+    promise = "Python that does not tell its lines: the report says so"
+    for path in [shutil.which("python3.13"), *glob.glob(os.path.expanduser("~/.pyenv/versions/3.13.*/bin/python3"))]:
+        if path and subprocess.run([path, "-c", "pass"], capture_output=True).returncode == 0:
+            break
+    else:
+        return skip(promise, "no Python 3.13")
+    _, document = profile(path, "-c", "a = bytearray(8 << 20)\nfor i in range(0, len(a), 4096): a[i] = 1\nb = [a[:] for _ in range(4)]")
+    sites = document["processes"][0]["sites"]
+    check(any("this Python does not tell its line" in site["where"] and site["copies"] >= 4 for site in sites), promise, json.dumps(sites))
 
 
 def threads():
@@ -349,7 +387,7 @@ def options():
     check(glob.glob("cowshim-profile.*") == [], "nothing is left in TMPDIR", os.listdir())
 
 
-STORIES = (five_lines, filled_by_many, applied, native, r_language, threads, killed, descriptors, processes, verdicts, resized, summaries, pages,
+STORIES = (five_lines, filled_by_many, applied, native, r_language, new_python, threads, killed, descriptors, processes, verdicts, resized, summaries, pages,
            reports, options)
 
 
