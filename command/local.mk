@@ -47,6 +47,7 @@ command_cowshim_SOURCES = \
     command/common/target.c command/common/target.h \
     command/live/top.c \
     command/trail/trail.c command/trail/trail.h \
+    command/trail/try.c \
     command/common/value.c command/common/value.h \
     command/trail/verdict.c \
     command/trail/world.c command/trail/world.h

@@ -304,7 +304,42 @@ static bool set_variable(const char *folder, bool apply)
     return done;
 }
 
-int profile_run(char **argv, bool apply, const char *output)
+/* As it has to be typed. */
+static void write_word(FILE *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,@%+-";
+
+    if (*word != '\0' && strspn(word, plain) == strlen(word)) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *word != '\0'; word++)
+        if (*word == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*word, out);
+    fputc('\'', out);
+}
+
+static void print_brief(char **argv, struct json_object *document, const char *page)
+{
+    fprintf(stderr, "cowshim: %s", value_text(document, "verdict"));
+    if (value_flag(document, "helps")) {
+        fputs(" `cowshim run --", stderr);
+        for (char **word = argv; *word != NULL; word++) {
+            fputc(' ', stderr);
+            write_word(stderr, *word);
+        }
+        fputs("` turns it on.", stderr);
+    }
+    if (value_length(value_of(document, "processes")) > 0)
+        fprintf(stderr, " More: %s\n", page);
+    else
+        fputc('\n', stderr);
+}
+
+static int observe(char **argv, bool apply, const char *output, bool brief)
 {
     double start = now();
     char *folder;
@@ -323,11 +358,23 @@ int profile_run(char **argv, bool apply, const char *output)
     ending.seconds = now() - start;
     document = make_document(folder, argv, apply, &ending);
     written = document_write(output, document, NULL);
+    if (brief && written == 0)
+        print_brief(argv, document, output);
     json_object_put(document);
     remove_folder(folder);
     free(folder);
     free(ending.killed);
     return written != 0 && ending.code == 0 ? written : ending.code;
+}
+
+int profile_run(char **argv, bool apply, const char *output)
+{
+    return observe(argv, apply, output, false);
+}
+
+int profile_try(char **argv, const char *output)
+{
+    return observe(argv, false, output, true);
 }
 
 int command_profile(int argc, char **argv)

@@ -201,6 +201,22 @@ def new_python():
     check(any("this Python does not tell its line" in site["where"] and site["copies"] >= 4 for site in sites), promise, json.dumps(sites))
 
 
+def tried():
+    words = script("kept = [array.copy() for _ in range(8)]\nprint(len(kept)); sys.exit(3)", "it's one.py")
+    done = cowshim("try", "--", *words)
+    last = done.stderr.strip().splitlines()[-1]
+    found = re.fullmatch(r"cowshim: The shim would lower the peak from .*: line 3 of it's one.py is 100 % of it. "
+                         r"`cowshim run -- (.*)` turns it on. More: (.*/cowshim-python3-\w+\.html)", last)
+    check(done.returncode == 3 and done.stdout == "8\n" and found, "try: one line, with what turns it on and where the page is", done)
+    typed = subprocess.run(["sh", "-c", f"printf '%s\\n' {found[1]}"], text=True, capture_output=True).stdout if found else ""
+    check(typed.splitlines() == words, "try: what it says to type is what was typed", typed)
+    page = open(found[2]).read() if found else ""
+    check("</html>" in page, "try: the page is there", page[:200])
+    done = cowshim("try", "-o", "tried.json", "--", "true")
+    check(done.returncode == 0 and re.search(r"^cowshim: .* no large ", done.stderr) and "turns it on" not in done.stderr,
+          "try: a program without copies", done)
+
+
 def threads():
     words = script("""
 def work():
@@ -387,7 +403,7 @@ def options():
     check(glob.glob("cowshim-profile.*") == [], "nothing is left in TMPDIR", os.listdir())
 
 
-STORIES = (five_lines, filled_by_many, applied, native, r_language, new_python, threads, killed, descriptors, processes, verdicts, resized, summaries, pages,
+STORIES = (five_lines, filled_by_many, applied, native, r_language, new_python, tried, threads, killed, descriptors, processes, verdicts, resized, summaries, pages,
            reports, options)
 
 

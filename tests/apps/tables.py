@@ -1,8 +1,11 @@
 """The tables of tools/demo: what each step of a program costs, natively and under the shim."""
 
+import sys
+
 import apps
 import compared
 import host
+import limited
 
 PAIRS = 3
 
@@ -14,6 +17,7 @@ SHOWN = [
 
 
 def main():
+    limited.show()
     with host.memory_stays() as note:
         show_all()
     print(f"\n{compared.MEASURED}")
@@ -29,7 +33,16 @@ def show_all():
         except apps.Skip as missing:
             print(f"  not shown: {missing}")
             continue
-        compared.show([compared.pair(command) for _ in range(PAIRS + 1)][1:])  # the first one fetches memory from the host
+        compared.show([run(command, number) for number in range(PAIRS + 1)][1:])  # the first one fetches memory from the host
+
+
+def run(command, number):
+    if sys.stdout.isatty():
+        print(f"  run {number + 1} of {PAIRS + 1}, without and with the shim ...", end="", flush=True)
+    result = compared.pair(command)
+    if sys.stdout.isatty():
+        print("\r\033[K", end="", flush=True)
+    return result
 
 
 main()
