@@ -7,6 +7,6 @@ dist_modules_DATA = \
     python/cowshim/_library.py \
     python/cowshim/py.typed
 
-dist_check_SCRIPTS += python/tests/run.sh
+dist_check_SCRIPTS += python/tests/run.sh python/tests/wheel.sh
 EXTRA_DIST += python/tests/launch.py
-TESTS += python/tests/run.sh
+TESTS += python/tests/run.sh python/tests/wheel.sh
