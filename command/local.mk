@@ -81,7 +81,7 @@ command_tests_target_CFLAGS = $(COWSHIM_WARNINGS) -fno-builtin
 command_tests_target_CPPFLAGS = $(AM_CPPFLAGS)
 command_tests_without_CFLAGS = $(COWSHIM_WARNINGS)
 
-dist_check_SCRIPTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh
+dist_check_SCRIPTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh command/tests/readme.sh
 if COMMAND
-TESTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh
+TESTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh command/tests/readme.sh
 endif

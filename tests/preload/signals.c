@@ -386,7 +386,7 @@ static int writers_may_block_signals(void)
     stop = false;
     paint(from, SIZE, 1);
     CHECK(pthread_create(&thread, NULL, write_without_signals, NULL) == 0, "no thread");
-    usleep(20000); /* a thread that begins to block SIGSEGV during a seal is a limit that README names */
+    usleep(20000); /* a thread that begins to block SIGSEGV during a seal is a limit that doc/limits.md names */
     return copy_beside(thread);
 }
 
