@@ -39,7 +39,8 @@ static int help_print(void)
          "  --help     this text\n"
          "  --version  name and version\n"
          "\n"
-         "'cowshim help COMMAND' says more about a command; see also cowshim(1) and libcowshim(7).");
+         "'cowshim help COMMAND' says more about a command; see also cowshim(1) and\n"
+         "libcowshim(7).");
     return EXIT_SUCCESS;
 }
 

@@ -14,18 +14,19 @@
 static int help_print(void)
 {
     puts("Usage: cowshim run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-         "Runs PROGRAM with the shim: a copy of a large array costs only the pages that are\n"
-         "changed afterwards. What follows PROGRAM is PROGRAM's.\n"
+         "Runs PROGRAM with the shim: a copy of a large array costs only the pages that\n"
+         "are changed afterwards. What follows PROGRAM is PROGRAM's.\n"
          "\n"
-         "Options; each sets the variable that it names, for PROGRAM and all that it starts:");
+         "Options; each sets the variable that it names, for PROGRAM and all that it\n"
+         "starts:");
     settings_print_help();
     settings_print_option("report FILE", "when PROGRAM has ended, FILE says what was shared, and where: FILE.html, .json or .txt;"
                                          " it is `cowshim profile --apply -o FILE`");
     settings_print_option("help", "this text");
     puts("\n"
-         "Exit code: that of PROGRAM; 125 if the command line is wrong, 126 if PROGRAM or the\n"
-         "library is there but cannot be used, 127 if it is not there.\n"
-         "See also cowshim(1) and libcowshim(7).");
+         "Exit code: that of PROGRAM; 125 if the command line is wrong, 126 if PROGRAM\n"
+         "or the library is there but cannot be used, 127 if it is not there. See also\n"
+         "cowshim(1) and libcowshim(7).");
     return EXIT_SUCCESS;
 }
 

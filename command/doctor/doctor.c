@@ -65,15 +65,16 @@ struct finding *finding_add_missing(struct findings *findings, const char *name,
 static int help_print(void)
 {
     puts("Usage: cowshim doctor [OPTION]...\n"
-         "Tells what this machine, as it is seen from here, allows the shim, and what that costs: each\n"
-         "finding is ok, degraded or missing, with the one thing that would improve it.\n"
+         "Tells what this machine, as it is seen from here, allows the shim, and what\n"
+         "that costs: each finding is ok, degraded or missing, with the one thing that\n"
+         "would improve it.\n"
          "\n"
          "Options:");
     settings_print_option("json", "one JSON object");
     settings_print_option("help", "this text");
     puts("\n"
-         "Exit code: 0; 1 if something is missing without which all large copies stay plain; 125 if\n"
-         "the command line is wrong. See also cowshim(1).");
+         "Exit code: 0; 1 if something is missing without which all large copies stay\n"
+         "plain; 125 if the command line is wrong. See also cowshim(1).");
     return EXIT_SUCCESS;
 }
 

@@ -40,17 +40,17 @@ void map_title(const struct member *member, char text[200])
 static int help_print(void)
 {
     puts("Usage: cowshim map [OPTION]... PID\n"
-         "Draws every array of a running process as a row of cells, of a page or many each: what is\n"
-         "private, what is shared and with which arrays, what is a hole; and the stores behind them.\n"
-         "The process is not disturbed.\n"
+         "Draws every array of a running process as a row of cells, of a page or many\n"
+         "each: what is private, what is shared and with which arrays, what is a hole;\n"
+         "and the stores behind them. The process is not disturbed.\n"
          "\n"
          "Options:");
     settings_print_option("output FILE", "or -o FILE: into a file instead, .svg or .html, in which one can point at cells");
     settings_print_option("color auto|always|never", "auto: on a terminal, unless NO_COLOR is set");
     settings_print_option("help", "this text");
     puts("\n"
-         "Exit code: 0; 1 if the process has nothing to show, which stderr then explains; 125 if the\n"
-         "command line is wrong. See also cowshim(1).");
+         "Exit code: 0; 1 if the process has nothing to show, which stderr then\n"
+         "explains; 125 if the command line is wrong. See also cowshim(1).");
     return EXIT_SUCCESS;
 }
 

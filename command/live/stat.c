@@ -28,8 +28,9 @@ static int help_print(void)
 {
     puts("Usage: cowshim stat [OPTION]... PID...\n"
          "       cowshim stat [OPTION]... --all\n"
-         "Shows what the shim does in running processes: arrays, what they would take without it,\n"
-         "what they cost, copies and why some were plain. The processes are not disturbed.\n"
+         "Shows what the shim does in running processes: arrays, what they would take\n"
+         "without it, what they cost, copies and why some were plain. The processes are\n"
+         "not disturbed.\n"
          "\n"
          "Options:");
     settings_print_option("all", "every process that has the shim and that we may read, one line each, and the sum");
@@ -37,8 +38,8 @@ static int help_print(void)
     settings_print_option("watch[=SECONDS]", "again and again, every second if not said otherwise");
     settings_print_option("help", "this text");
     puts("\n"
-         "Exit code: 0; 1 if a process has nothing to show, which stderr then explains; 125 if the\n"
-         "command line is wrong. See also cowshim(1).");
+         "Exit code: 0; 1 if a process has nothing to show, which stderr then explains;\n"
+         "125 if the command line is wrong. See also cowshim(1).");
     return EXIT_SUCCESS;
 }
 

@@ -44,9 +44,10 @@ struct top {
 static int help_print(void)
 {
     puts("Usage: cowshim top [OPTION]...\n"
-         "Shows every process that has the shim and that we may read, and what is saved in it, again\n"
-         "and again. Keys: up and down select a process, whose plain copies are shown below; left and\n"
-         "right choose the column to sort by, r turns the order; space looks at once; q ends.\n"
+         "Shows every process that has the shim and that we may read, and what is saved\n"
+         "in it, again and again. Keys: up and down select a process, whose plain copies\n"
+         "are shown below; left and right choose the column to sort by, r turns the\n"
+         "order; space looks at once; q ends.\n"
          "\n"
          "Options:");
     settings_print_option("delay SECONDS", "how often to look; 2 if not said otherwise");

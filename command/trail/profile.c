@@ -28,9 +28,9 @@
 static int help_print(void)
 {
     puts("Usage: cowshim profile [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-         "Runs PROGRAM as it is and says where its large copies come from, which of them could\n"
-         "share memory and which could not and why, and what the shim would have saved.\n"
-         "What follows PROGRAM is PROGRAM's.\n"
+         "Runs PROGRAM as it is and says where its large copies come from, which of them\n"
+         "could share memory and which could not and why, and what the shim would have\n"
+         "saved. What follows PROGRAM is PROGRAM's.\n"
          "\n"
          "Options:");
     settings_print_option("output FILE, -o FILE", "FILE.html: a page to look at; FILE.json: all that is known; FILE.txt: the text that"
@@ -41,8 +41,8 @@ static int help_print(void)
          "And those of `cowshim run`; each sets the variable that it names:");
     settings_print_help();
     puts("\n"
-         "Exit code: that of PROGRAM (128 + the signal that ended it); 125, 126 and 127 as\n"
-         "with `cowshim run`.");
+         "Exit code: that of PROGRAM (128 + the signal that ended it); 125, 126 and 127\n"
+         "as with `cowshim run`.");
     return EXIT_SUCCESS;
 }
 

@@ -16,8 +16,8 @@
 static int help_print(void)
 {
     puts("Usage: cowshim report [-o FILE] INPUT [INPUT]\n"
-         "Shows what `cowshim profile -o FILE.json` or COWSHIM_STATS (`cowshim run --stats=FILE`)\n"
-         "have written. Two inputs are before and after.\n"
+         "Shows what `cowshim profile -o FILE.json` or COWSHIM_STATS (`cowshim run\n"
+         "--stats=FILE`) have written. Two inputs are before and after.\n"
          "\n"
          "Options:");
     settings_print_option("output FILE, -o FILE", "FILE.html: a page to look at; FILE.json; FILE.txt; without it, text on stdout");

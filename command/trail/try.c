@@ -13,9 +13,9 @@
 static int help_print(void)
 {
     puts("Usage: cowshim try [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-         "Runs PROGRAM as it is, and says in one sentence on stderr whether the shim would lower\n"
-         "its peak of memory, how to turn it on, and where the page is that shows more.\n"
-         "What follows PROGRAM is PROGRAM's.\n"
+         "Runs PROGRAM as it is, and says in one sentence on stderr whether the shim\n"
+         "would lower its peak of memory, how to turn it on, and where the page is that\n"
+         "shows more. What follows PROGRAM is PROGRAM's.\n"
          "\n"
          "Options:");
     settings_print_option("output FILE, -o FILE", "where the page goes (FILE.html; .json and .txt as with `cowshim profile`);"

@@ -31,7 +31,7 @@ def _known_first() -> list[str]:
 
 
 def _help() -> str:
-    lines = ["Usage: python3 -m cowshim [OPTION]... SCRIPT | -m MODULE | -c CODE | - [ARGUMENT]...",
+    lines = ["Usage: python3 -m cowshim [OPTION]... SCRIPT|-m MODULE|-c CODE|- [ARGUMENT]...",
              "Runs it with this Python under the shim: a copy of a large array costs only the",
              "pages that are changed afterwards. Python's own options go before -m cowshim.",
              "",
