@@ -40,7 +40,7 @@ run_one() {
         esac
     done
     if env "$@" COWSHIM_MIN_SIZE="$unit" LD_PRELOAD="$preload" "$model" --seed $((seed + number)) --ops "$operations" --threads "$threads" \
-        --min-size "$unit" --expect "$expect" --patience $((120 * ${FACTOR:-1})) >"$work/$number.out" 2>&1; then
+        --min-size "$unit" --expect "$expect" --patience $((600 * ${FACTOR:-1})) >"$work/$number.out" 2>&1; then
         echo "ok $number - $name: $operations operations, $unit, $threads threads, seed $((seed + number))"
     else
         sed 's/^[^#]/# &/' "$work/$number.out"

@@ -118,6 +118,7 @@ large 12
 descriptors 12
 exit 12
 registered 12
+held 12
 END
 lines=$(wc -l <"$work/all")
 echo "1..$((lines + 1))"

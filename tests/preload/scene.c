@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The main story: everything that a program does with large arrays, each byte compared with a shadow that the shim cannot see
    (static memory, changed by loops). It says nothing of what is shared: it must hold in any environment, natively too.
-   "small", "large", "descriptors", "exit", "crowded", "registered" and "anon" (with COWSHIM_SCOPE=anon)
+   "small", "large", "descriptors", "exit", "crowded", "held", "registered" and "anon" (with COWSHIM_SCOPE=anon)
    pick parts of it.
    Exit 0: all is right, and nothing is left behind; 3: all is right, but views are left, which may be where the kernel refuses every
    mapping. */
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -390,6 +391,31 @@ static void large(void)
     end(4);
 }
 
+/* A copy is marked when something may hold its pages where they are: those that show a store become the program's own in place.
+   Whatever else there is left plain from here on. */
+static void held(void)
+{
+    size_t from = 0, to = SMALL;
+    unsigned long context = 0;
+    unsigned char *start;
+
+    step = "held";
+    make(0, SMALL, 0);
+    make(1, SMALL, 0);
+    write_all(0, 50);
+    copy(1, 0, 0, 0, SMALL);
+    if (syscall(SYS_io_setup, 1, &context) == 0)
+        syscall(SYS_io_destroy, context);
+    start = pages_of(1, &from, &to);
+    madvise(start, to - from, MADV_DONTDUMP);
+    check_all();
+    scribble(0, 0, SMALL, PAGE, 51);
+    scribble(1, PAGE / 2, SMALL, PAGE, 52);
+    check_all();
+    end(0);
+    end(1);
+}
+
 /* Memory from mmap instead of malloc, cut and protected by the program. */
 static void anonymous(void)
 {
@@ -545,6 +571,8 @@ int main(int argc, char **argv)
         descriptors();
     if (all || strcmp(part, "anon") == 0 || strcmp(part, "registered") == 0)
         anonymous();
+    if (strcmp(part, "held") == 0)
+        held();
     if (strcmp(part, "exit") == 0)
         unfreed();
     if (strcmp(part, "crowded") == 0)
