@@ -36,7 +36,8 @@ tests_unit_kernel_SOURCES = $(unit_common) \
     tests/unit/kernel_guard.c \
     tests/unit/kernel_pagemap.c \
     tests/unit/kernel_storefile.c \
-    tests/unit/kernel_sys.c
+    tests/unit/kernel_sys.c \
+    tests/unit/kernel_vma_text.c
 tests_unit_kernel_CPPFLAGS = $(unit_cppflags)
 tests_unit_kernel_CFLAGS = $(unit_cflags)
 tests_unit_kernel_LDADD = $(unit_libs)
@@ -50,6 +51,7 @@ tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_extent.c \
     tests/unit/engine_fault.c \
     tests/unit/engine_fill.c \
+    tests/unit/engine_foreign.c \
     tests/unit/engine_fork.c \
     tests/unit/engine_header.c \
     tests/unit/engine_memory.c \
