@@ -40,7 +40,7 @@ extern "C" {
 #endif
 
 /* The level of this interface. It grows when something is added; nothing of it is ever taken away or given another meaning. */
-#define COWSHIM_API 1
+#define COWSHIM_API 2
 
 /* Flags of cowshim_copy(): exactly one of them. */
 #define COWSHIM_REQUIRE 1u     /* fail with a reason rather than copy bytes */
@@ -48,6 +48,9 @@ extern "C" {
 
 /* Flags of cowshim_diff(). */
 #define COWSHIM_DIFF_NO_READ 1u /* report what may differ, without reading any of it */
+
+/* Flags of cowshim_merge(). */
+#define COWSHIM_MERGE_ALL 1u /* read every page, also where a sample of them finds none that is equal */
 
 /* Bytes of a range by the state of their page; the three add up to its length. */
 struct cowshim_pages {
@@ -69,6 +72,8 @@ struct cowshim_figures {
     uint64_t bytes_plain;     /* bytes of these that were copied */
     uint64_t sealed_bytes;    /* bytes that moved into stores */
     uint64_t reclaimed_bytes; /* bytes of stores that nobody showed any more and that were given back */
+    /* since level 2: */
+    uint64_t merged_bytes; /* bytes that cowshim_merge() found to be equal and made one */
 };
 
 /* What cowshim_diff() calls for each range that differs, in rising order: offset and length from the start of the two ranges.
@@ -92,6 +97,8 @@ struct cowshim_table {
     int (*residency)(const void *addr, size_t length, struct cowshim_pages *out);
     ssize_t (*diff)(const void *a, const void *b, size_t length, unsigned flags, cowshim_diff_callback *callback, void *context);
     int (*stats)(struct cowshim_figures *out, size_t size);
+    /* since level 2: */
+    ssize_t (*merge)(void *a, void *b, size_t length, unsigned flags);
 };
 
 /* What the functions do where there is no shim. */
@@ -170,6 +177,18 @@ static inline ssize_t cowshim_plain_diff(const void *a, const void *b, size_t le
         }
     }
     return (ssize_t)total;
+}
+
+static inline ssize_t cowshim_plain_merge(const void *a, const void *b, size_t length, unsigned flags)
+{
+    size_t shift = (size_t)((uintptr_t)b - (uintptr_t)a);
+
+    if (cowshim_plain_invalid(a, length) != 0 || cowshim_plain_invalid(b, length) != 0)
+        return -1;
+    if ((flags & ~COWSHIM_MERGE_ALL) == 0 && shift >= length && (size_t)0 - shift >= length)
+        return 0;
+    errno = EINVAL;
+    return -1;
 }
 
 static inline int cowshim_plain_stats(struct cowshim_figures *out, size_t size)
@@ -318,6 +337,34 @@ static inline ssize_t cowshim_seal(void *addr, size_t length)
     const struct cowshim_table *calls = cowshim_find();
 
     return calls != NULL ? calls->seal(addr, length) : cowshim_plain_invalid(addr, length);
+}
+
+/* Makes pages of two ranges that are equal one page, whatever made them equal: loaded twice, computed twice, copied by code that the
+   shim does not see. Contents do not change. Only whole pages that lie alike modulo the page size can become one; equal ones that
+   lie so scattered that sharing them costs more than they do stay as they are. To make many ranges one, merge the first with each
+   of the others. Since level 2.
+   A sample of the pages is read first, of the whole and of each piece of some MiB; where none of it is equal the rest is not read, so that
+   ranges with nothing in common cost microseconds. COWSHIM_MERGE_ALL reads all.
+   Threads: writes of others are never lost, and a page that changes meanwhile is shared only if it was equal when its writers were
+   held off; a writer waits a millisecond or two at most.
+   Returns the bytes of a that cost no memory beside b now: what both show of one store, and what is a hole in both (0 without the
+   shim); or -1 and errno:
+     EINVAL     see above; an unknown flag; the ranges overlap
+     EDOM       the addresses differ modulo the page size
+     ERANGE     less than two whole pages inside
+     ENOENT     a or b does not lie in one block
+     ENOSYS     the kernel does not tell which pages are there; the shim is older than level 2
+     EACCES, ESTALE, EBUSY, EDEADLK, ENOSPC, ENOMEM  as cowshim_copy() with COWSHIM_REQUIRE; a part may be merged then. */
+static inline ssize_t cowshim_merge(void *a, void *b, size_t length, unsigned flags)
+{
+    const struct cowshim_table *calls = cowshim_find();
+
+    if (calls == NULL)
+        return cowshim_plain_merge(a, b, length, flags);
+    if (calls->level >= 2)
+        return calls->merge(a, b, length, flags);
+    errno = ENOSYS;
+    return -1;
 }
 
 /* From now on no copy to or from the blocks that the range reaches into is shared; what is shared stays so. It holds for whole

@@ -12,6 +12,7 @@ dist_man_MANS += \
     man/cowshim_exclude.3 \
     man/cowshim_expect_rewrite.3 \
     man/cowshim_include.3 \
+    man/cowshim_merge.3 \
     man/cowshim_register.3 \
     man/cowshim_residency.3 \
     man/cowshim_seal.3 \

@@ -30,6 +30,9 @@ enum reason engine_share(void *to, const void *from, size_t size, const void *ca
 /* Seals the range; *shown: bytes of it that show a store then. */
 enum reason engine_seal(void *start, size_t size, size_t *shown);
 
+/* Makes equal whole pages of two ranges one. all: every page is read; else a sample is read first. */
+enum reason engine_merge(const void *a, const void *b, size_t size, bool all);
+
 enum engine_hint {
     HINT_EXCLUDE, /* nothing is shared from or to these blocks */
     HINT_REWRITE, /* nor by the policy's own decision */

@@ -29,6 +29,7 @@ HOOK int cowshim_expect_rewrite(void *addr, size_t length);
 HOOK int cowshim_residency(const void *addr, size_t length, struct cowshim_pages *out);
 HOOK ssize_t cowshim_diff(const void *a, const void *b, size_t length, unsigned flags, cowshim_diff_callback *callback,
                           void *context);
+HOOK ssize_t cowshim_merge(void *a, void *b, size_t length, unsigned flags);
 HOOK int cowshim_stats(struct cowshim_figures *out, size_t size);
 HOOK const struct cowshim_table *cowshim_calls(void);
 
@@ -315,6 +316,20 @@ HOOK ssize_t cowshim_diff(const void *a, const void *b, size_t length, unsigned 
     return search_all(&search, length) ? (ssize_t)search.total : answer(-ECANCELED);
 }
 
+HOOK ssize_t cowshim_merge(void *a, void *b, size_t length, unsigned flags)
+{
+    struct search apart = {a, b, COWSHIM_DIFF_NO_READ, NULL, NULL, 0, 0, 0};
+    int error;
+
+    if (!AT_WORK || cowshim_plain_merge(a, b, length, flags) != 0)
+        return cowshim_plain_merge(a, b, length, flags);
+    error = error_of(engine_merge(a, b, length, (flags & COWSHIM_MERGE_ALL) != 0));
+    if (error != 0)
+        return answer(error);
+    search_all(&apart, length);
+    return (ssize_t)(length - apart.total);
+}
+
 HOOK int cowshim_stats(struct cowshim_figures *out, size_t size)
 {
     struct engine_figures now;
@@ -339,6 +354,7 @@ HOOK int cowshim_stats(struct cowshim_figures *out, size_t size)
     figures.bytes_plain = now.plain_bytes;
     figures.sealed_bytes = counter_read(COUNT_sealed_bytes);
     figures.reclaimed_bytes = counter_read(COUNT_reclaimed_bytes);
+    figures.merged_bytes = counter_read(COUNT_merged_bytes);
     bytes_fill(out, 0, size);
     bytes_copy(out, &figures, size < sizeof figures ? size : sizeof figures);
     return 0;
@@ -359,6 +375,7 @@ static const struct cowshim_table table = {
     .residency = cowshim_residency,
     .diff = cowshim_diff,
     .stats = cowshim_stats,
+    .merge = cowshim_merge,
 };
 
 HOOK const struct cowshim_table *cowshim_calls(void)

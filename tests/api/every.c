@@ -91,6 +91,22 @@ static void copies(unsigned char *state)
     free(before);
 }
 
+static void merged(const unsigned char *state)
+{
+    unsigned char *loaded = (unsigned char *)aligned_alloc(PAGE, SIZE);
+    ssize_t shared;
+
+    fill(loaded, SIZE, 1);
+    shared = cowshim_merge(loaded, (void *)state, SIZE, 0); /* it may be refused, which changes nothing */
+    check(shared <= (ssize_t)SIZE, "merge");
+    loaded[3] ^= 1;
+    show_diff("merged", loaded, state, SIZE);
+    check(cowshim_merge(loaded, loaded + PAGE, SIZE / 2, 0) == -1 && errno == EINVAL, "misuse of merge");
+    check(cowshim_merge(loaded, (void *)state, SIZE, 8) == -1 && errno == EINVAL, "an unknown flag of merge");
+    printf("sums %u %u\n", sum(loaded, SIZE), sum(state, SIZE));
+    free(loaded);
+}
+
 static void registered(void)
 {
     unsigned char *arena = (unsigned char *)mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -157,6 +173,7 @@ int main(int argc, char **argv)
     }
     fill(state, SIZE, 1);
     copies(state);
+    merged(state);
     registered();
     figures(state);
     in_a_child();

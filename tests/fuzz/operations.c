@@ -11,6 +11,7 @@
 #include "base/next.h"
 #include "base/page.h"
 #include "engine/block/block.h"
+#include "engine/control.h"
 #include "engine/engine.h"
 #include "engine/store/extent.h"
 #include "base/fault.h"
@@ -46,6 +47,16 @@ static void do_copy(struct slot *to, const struct slot *from)
 static void do_copy_whole(struct slot *to, const struct slot *from)
 {
     copy(to, 0, from, 0, to->size < from->size ? to->size : from->size);
+}
+
+static void do_merge(struct slot *to, const struct slot *from)
+{
+    size_t size = page_down(to->size < from->size ? to->size : from->size);
+    size_t equal = take_part(size + 1);
+
+    oracle_move(to->block, from->block, equal);
+    oracle_move(to->picture, from->picture, equal);
+    engine_merge(to->block, from->block, size, take() % 2);
 }
 
 static void do_fill(struct slot *slot)
@@ -216,6 +227,17 @@ static void do_fault(void)
     fault_at(n % 128, n >= 128);
 }
 
+static void do_seldom(void)
+{
+    struct slot *slot;
+
+    switch (take() % 8) {
+    case 0: engine_suspend(take() % 2); break;
+    case 1: slot = take_block(); do_merge(slot, take_block()); break;
+    default: slots_compare("in between"); break;
+    }
+}
+
 static bool run_next(void)
 {
     struct slot *slot;
@@ -239,7 +261,7 @@ static bool run_next(void)
     case 16: do_withdraw(take_block()); break;
     case 17: do_fork(); break;
     case 18: do_fault(); break;
-    default: take() % 8 == 0 ? engine_suspend(take() % 2) : slots_compare("in between"); break;
+    default: do_seldom(); break;
     }
     return true;
 }

@@ -14,6 +14,7 @@ void run_usable(struct world *world, struct slot *slot);
 /* run_copy.c */
 void run_copy(struct world *world, struct slot *to, const struct slot *from, const struct op *op);
 void run_overlap(struct world *world, struct slot *slot, const struct op *op);
+void run_merge(struct world *world, struct slot *slot, const struct slot *like, const struct op *op);
 
 /* run_memory.c */
 void run_write(struct slot *slot, const struct op *op);

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <wchar.h>
 
+#include "cowshim.h"
 #include "operation.h"
 #include "oracle.h"
 #include "slot.h"
@@ -169,4 +170,31 @@ void run_overlap(struct world *world, struct slot *slot, const struct op *op)
         oracle_move(slot->picture, slot->picture + shift, size);
     }
     slot_check(world, slot, op->seed, "overlapping move");
+}
+
+/* Some of a block is made equal by loops that the shim does not see, and the two are merged: either may be the first. */
+void run_merge(struct world *world, struct slot *slot, const struct slot *like, const struct op *op)
+{
+    size_t d, s;
+    size_t size = pick_copy(slot, like, op, &d, &s);
+    size_t hole = (1 + op->how % 8) * PAGE; /* left unequal in between */
+    ssize_t merged;
+
+    if (size < 2 * PAGE)
+        return;
+    for (size_t at = 0; at < size; at += 40 * PAGE + hole) {
+        size_t part = size - at < 40 * PAGE ? size - at : 40 * PAGE;
+
+        oracle_move(slot->block + d + at, like->block + s + at, part);
+        oracle_move(slot->picture + d + at, like->picture + s + at, part);
+    }
+    errno = 12345;
+    if (op->how % 2)
+        merged = cowshim_merge(slot->block + d, like->block + s, size, op->how / 2 % 2);
+    else
+        merged = cowshim_merge(like->block + s, slot->block + d, size, op->how / 2 % 2);
+    if (merged > (ssize_t)size || (merged >= 0 && errno != 12345))
+        fail(world, "a merge of %zu bytes returned %zd, errno %d", size, merged, errno);
+    slot_check(world, slot, op->seed >> 8, "merged");
+    slot_check(world, like, op->seed >> 10, "merged with");
 }

@@ -55,6 +55,7 @@ tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_fork.c \
     tests/unit/engine_header.c \
     tests/unit/engine_memory.c \
+    tests/unit/engine_merge.c \
     tests/unit/engine_policy.c \
     tests/unit/engine_race.c \
     tests/unit/engine_reason.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/report/counters.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -101,6 +102,28 @@ uint64_t reason_bytes(enum reason reason)
 const char *reason_name(enum reason reason)
 {
     return reasons[reason][0];
+}
+
+enum reason reason_of_error(int error)
+{
+    switch (error) {
+    case 0:
+        return REASON_none;
+    case -ENOSPC:
+    case -EMFILE:
+    case -ENFILE:
+        return REASON_budget;
+    case -ESTALE:
+        return REASON_unlike_maps;
+    case -EDEADLK:
+        return REASON_no_guard;
+    case -ENOLCK:
+        return REASON_not_held;
+    case -ENOSYS:
+        return REASON_no_pagemap;
+    default:
+        return REASON_no_store;
+    }
 }
 
 const char *reason_words(enum reason reason)

@@ -46,6 +46,8 @@ uint64_t reason_copies(enum reason reason);
 uint64_t reason_bytes(enum reason reason);
 const char *reason_name(enum reason reason);
 const char *reason_words(enum reason reason);
+/* What an operation that failed so is counted as. */
+enum reason reason_of_error(int error);
 
 /* From now on they are counted there, in zeroed memory (NULL: in our own), and what was counted so far goes along. */
 void counters_move(struct counts *to);
