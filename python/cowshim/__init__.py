@@ -13,6 +13,7 @@ whoever calls with their arrays.
     copy(array)       a copy of a NumPy array that shares its pages
     clone(tensor)     the same for a torch tensor on the CPU
     seal(array)       pay for the first copy now
+    merge(arrays)     make equal pages of several arrays one, whatever made them equal
     diff(a, b)        the ranges in which two arrays differ, found without reading what they share
     residency(array)  what its pages are: hole, private, shared
     stats()           figures of the process
@@ -27,12 +28,14 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy
     import torch
 
     Kind = TypeVar("Kind", bound=numpy.dtype[Any])
 
-__all__ = ["active", "version", "copy", "clone", "seal", "diff", "residency", "stats", "Residency", "Stats"]
+__all__ = ["active", "version", "copy", "clone", "seal", "merge", "diff", "residency", "stats", "Residency", "Stats"]
 
 # Of the module; version() is that of the shim that is loaded.
 __version__ = "0.1.0"
@@ -60,6 +63,7 @@ class Stats(NamedTuple):
     bytes_plain: int
     sealed_bytes: int
     reclaimed_bytes: int
+    merged_bytes: int
 
 
 _ALLOW_PLAIN = 2
@@ -89,10 +93,16 @@ def _find() -> Any:
     calls.cowshim_copy.argtypes = [address, address, size, ctypes.c_uint]
     calls.cowshim_seal.restype = ctypes.c_ssize_t
     calls.cowshim_seal.argtypes = [address, size]
+    calls.cowshim_merge.restype = ctypes.c_ssize_t
+    calls.cowshim_merge.argtypes = [address, address, size, ctypes.c_uint]
     calls.cowshim_residency.argtypes = [address, size, ctypes.POINTER(_Pages)]
     calls.cowshim_diff.restype = ctypes.c_ssize_t
     calls.cowshim_diff.argtypes = [address, address, size, ctypes.c_uint, _Callback, address]
     calls.cowshim_stats.argtypes = [ctypes.POINTER(_Figures), size]
+    calls.cowshim_expect_rewrite.argtypes = [address, size]
+    calls.memcmp.argtypes = [address, address, size]
+    calls.malloc.argtypes = [size]
+    calls.malloc.restype = address
     calls.free.argtypes = [address]
     calls.free.restype = None
     return calls
@@ -195,6 +205,108 @@ def seal(array: numpy.ndarray[Any, Any]) -> int:
     return int(_check(_calls.cowshim_seal(array.ctypes.data, array.nbytes), "seal"))
 
 
+# Pairs that are no fault of the caller's: they cannot share a page, or lie in memory that is not eligible.
+_APART = (errno.EACCES, errno.EDOM, errno.ENOENT, errno.ERANGE, errno.ESTALE)
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_BASES = 8  # of the arrays that a further one is compared with
+
+
+def merge(*arrays: Any) -> int:
+    """Makes equal pages of the arrays one, whatever made them equal: loaded twice, computed twice, cloned by code that nobody sees.
+
+    Takes NumPy arrays, torch tensors on the CPU, pandas DataFrames and Series, and lists, tuples, dicts and sets of these (a
+    state_dict, say), also nested. Arrays of the same number of bytes are compared with each other, a sample of their pages first, so
+    that those with nothing in common cost microseconds. No content changes; what is small, strided or not eligible is left alone.
+
+    Returns the bytes that cost no memory any more beside another array, at least; 0 without the shim. OSError where the process
+    cannot merge at all.
+    """
+    groups: dict[int, dict[int, Any]] = {}
+    for item in arrays:
+        for address, size, owner in _memory(item):
+            groups.setdefault(size, {})[address] = owner
+    if not active():
+        return 0
+    return sum(_merge_group(list(group), size) for size, group in groups.items())
+
+
+def _memory(item: Any) -> Iterator[tuple[int, int, Any]]:
+    """Address, bytes and owner of all arrays in it that lie side by side."""
+    name = f"{type(item).__module__}.{type(item).__name__}"
+    if isinstance(item, (list, tuple, set, frozenset)):
+        for part in item:
+            yield from _memory(part)
+    elif hasattr(item, "dtypes") and hasattr(item, "to_numpy"):  # a DataFrame or a Series: the arrays that its columns lie in
+        columns = [item] if item.ndim == 1 else [item.iloc[:, i] for i in range(item.shape[1])]
+        yield from _memory([_root(column.to_numpy(copy=False)) for column in columns])
+    elif hasattr(item, "items"):
+        for part in item.values():
+            yield from _memory(part)
+    elif hasattr(item, "data_ptr"):  # a tensor
+        if item.device.type == "cpu" and str(item.layout) == "torch.strided" and item.is_contiguous():
+            yield item.data_ptr(), item.numel() * item.element_size(), item
+    elif hasattr(item, "ctypes") and hasattr(item, "nbytes"):
+        if not item.dtype.hasobject and (item.flags.c_contiguous or item.flags.f_contiguous):
+            yield item.ctypes.data, item.nbytes, item
+    elif not isinstance(item, (int, float, complex, str, bytes, type(None))):
+        raise TypeError(f"{name}: only arrays, tensors, DataFrames and containers of these can be merged")
+
+
+def _root(array: Any) -> Any:
+    while type(array.base) is type(array):
+        array = array.base
+    return array
+
+
+def _merge_group(addresses: list[int], size: int) -> int:
+    if len(addresses) < 2 or size < 3 * _PAGE:
+        return 0
+    usual = _usual(addresses, size) if len(addresses) > 2 else None
+    try:
+        return _merge_with(addresses, size, [usual] if usual else [])
+    finally:
+        _calls.free(usual)
+
+
+def _merge_with(addresses: list[int], size: int, bases: list[int]) -> int:
+    total = 0
+    for address in addresses:
+        merged = 0
+        for base in bases:
+            result = _calls.cowshim_merge(base, address, size, 0)
+            if result == -1 and ctypes.get_errno() not in _APART:
+                _check(result, "merge")
+            merged = max(merged, result)
+        total += merged
+        if merged < size / 2 and len(bases) < _BASES:
+            bases.append(address)
+    return total
+
+
+def _usual(addresses: list[int], size: int) -> int | None:
+    """The first array with what the second and the third have in common where the first differs from both: of many arrays that differ
+    here and there each is nearer to it than to any other. A plain copy, for free(); None where none can be made."""
+    first, second, third = addresses[:3]
+    if any((first - other) % _PAGE for other in (second, third)):
+        return None
+    usual: int | None = _calls.malloc(size)
+    if usual is None or (usual - first) % _PAGE:
+        _calls.free(usual)
+        return None
+    _calls.cowshim_expect_rewrite(usual, size)  # pages of its own, which can be sealed as one
+    ctypes.memmove(usual, first, size)
+
+    def take(context: int, offset: int, length: int) -> int:
+        for at in range(offset, offset + length, _PAGE):
+            part = min(_PAGE, offset + length - at)
+            if _calls.memcmp(second + at, third + at, part) == 0:
+                ctypes.memmove(usual + at, second + at, part)
+        return 0
+
+    _calls.cowshim_diff(first, second, size, 0, _Callback(take), None)
+    return usual
+
+
 def diff(a: numpy.ndarray[Any, Any], b: numpy.ndarray[Any, Any]) -> list[tuple[int, int]]:
     """The ranges in which two arrays differ, as a list of (start, stop) in elements of their memory order (a.ravel(order="K")).
 
@@ -226,9 +338,8 @@ def _compare(a: Any, b: Any) -> list[tuple[int, int]]:
     import numpy
 
     bytes_a, bytes_b = (array.ravel(order="K").view(numpy.uint8) for array in (a, b))
-    page = os.sysconf("SC_PAGE_SIZE")
-    offset = -a.ctypes.data % page
-    edges = [0, *range(offset or page, a.nbytes, page), a.nbytes]
+    offset = -a.ctypes.data % _PAGE
+    edges = [0, *range(offset or _PAGE, a.nbytes, _PAGE), a.nbytes]
     return [(start, end) for start, end in zip(edges, edges[1:])
             if not numpy.array_equal(bytes_a[start:end], bytes_b[start:end])]
 

@@ -37,30 +37,61 @@ static bool sample(uintptr_t a, uintptr_t b, size_t size, size_t samples)
     return false;
 }
 
-/* The fates of a piece, by what the pages are now. Other threads may write meanwhile: what decides is looked at again under the hold. */
-static int judge(struct merge *merge, uintptr_t start, uintptr_t end)
+/* Both show the same store at the same offset, or the donor's other page of it. */
+static void mark_same(struct merge *merge, uintptr_t start, uintptr_t end)
 {
-    uintptr_t at = start + merge->shift;
-    uintptr_t stop = end + merge->shift;
+    const struct extent *mine = extent_from(merge->taker, start + merge->shift);
 
-    merge->base = start;
-    bytes_fill(merge->fates, FATE_STAYS, (end - start) / page_size);
-    while (at < stop) {
-        int count = pagemap_runs(PAGES_PRIVATE, at, stop, merge->runs, MERGE_RUNS, &at);
+    for (; mine != NULL && extent_start(mine) < end + merge->shift; mine = extent_after(mine)) {
+        uintptr_t from = max_address(extent_start(mine) - merge->shift, start);
+        uintptr_t to = min_address(extent_end(mine) - merge->shift, end);
+        const struct extent *theirs = extent_from(merge->donor, from);
+
+        for (; theirs != NULL && extent_start(theirs) < to; theirs = extent_after(theirs)) {
+            uintptr_t first = max_address(extent_start(theirs), from);
+
+            if (theirs->store == mine->store && extent_offset(theirs, first) == extent_offset(mine, first + merge->shift))
+                bytes_fill(merge_fate(merge, first), FATE_SAME, (min_address(extent_end(theirs), to) - first) / page_size);
+        }
+    }
+}
+
+/* The private pages of a range get a fate; shift is how far the range is from the donor's. */
+static int mark_private(struct merge *merge, uintptr_t start, uintptr_t end, uintptr_t shift, enum merge_fate fate)
+{
+    while (start < end) {
+        int count = pagemap_runs(PAGES_PRIVATE, start, end, merge->runs, MERGE_RUNS, &start);
 
         if (count < 0)
             return -ENOSYS;
         for (int i = 0; i < count; i++)
-            bytes_fill(merge_fate(merge, merge->runs[i].start - merge->shift), FATE_PRIVATE,
+            bytes_fill(merge_fate(merge, merge->runs[i].start - shift), fate,
                        (merge->runs[i].end - merge->runs[i].start) / page_size);
     }
-    for (uintptr_t page = start; page < end; page += page_size) {
-        uintptr_t mine = page + merge->shift;
-
-        if ((*merge_fate(merge, page) == FATE_PRIVATE || extent_any(merge->taker, mine, mine + page_size)) && merge_equal(merge, page))
-            *merge_fate(merge, page) = FATE_SHOWN;
-    }
     return 0;
+}
+
+/* The fates of a piece, by what the pages are now. Other threads may write meanwhile: what decides is looked at again under the hold. */
+static int judge(struct merge *merge, uintptr_t start, uintptr_t end)
+{
+    uintptr_t shift = merge->shift;
+    int error;
+
+    merge->base = start;
+    bytes_fill(merge->fates, FATE_STAYS, (end - start) / page_size);
+    mark_same(merge, start, end);
+    error = mark_private(merge, start, end, 0, FATE_STAYS);
+    if (error == 0)
+        error = mark_private(merge, start + shift, end + shift, shift, FATE_PRIVATE);
+    for (uintptr_t page = start; error == 0 && page < end; page += page_size) {
+        unsigned char *fate = merge_fate(merge, page);
+        bool there = *fate == FATE_PRIVATE ||
+                     (*fate == FATE_STAYS && extent_any(merge->taker, page + shift, page + shift + page_size));
+
+        if (there && merge_equal(merge, page))
+            *fate = FATE_SHOWN;
+    }
+    return error;
 }
 
 /* The next range from `at` on that begins and ends with a page to be shown and has none that stays: false where there is none. */

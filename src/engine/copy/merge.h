@@ -19,6 +19,7 @@
 /* What is to become of a page of the taker. */
 enum merge_fate {
     FATE_STAYS,   /* it cannot be part of a view without costing more than now */
+    FATE_SAME,    /* it shows what the donor's shows already */
     FATE_PRIVATE, /* it differs and is private now: it may stay so inside of a view */
     FATE_SHOWN,   /* it is equal, and not a hole */
 };
