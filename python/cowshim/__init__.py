@@ -232,7 +232,6 @@ def merge(*arrays: Any) -> int:
 
 def _memory(item: Any) -> Iterator[tuple[int, int, Any]]:
     """Address, bytes and owner of all arrays in it that lie side by side."""
-    name = f"{type(item).__module__}.{type(item).__name__}"
     if isinstance(item, (list, tuple, set, frozenset)):
         for part in item:
             yield from _memory(part)
@@ -249,6 +248,7 @@ def _memory(item: Any) -> Iterator[tuple[int, int, Any]]:
         if not item.dtype.hasobject and (item.flags.c_contiguous or item.flags.f_contiguous):
             yield item.ctypes.data, item.nbytes, item
     elif not isinstance(item, (int, float, complex, str, bytes, type(None))):
+        name = f"{type(item).__module__}.{type(item).__name__}"
         raise TypeError(f"{name}: only arrays, tensors, DataFrames and containers of these can be merged")
 
 
@@ -283,11 +283,17 @@ def _merge_with(addresses: list[int], size: int, bases: list[int]) -> int:
     return total
 
 
+def _alike(a: int, b: int, size: int) -> bool:
+    """Whether any of some sixty pages, or what stands at their place, is the same: else a copy would be made for nothing."""
+    step = max(size // 64 // _PAGE, 1) * _PAGE
+    return any(_calls.memcmp(a + at, b + at, _PAGE) == 0 for at in range(0, size - _PAGE, step))
+
+
 def _usual(addresses: list[int], size: int) -> int | None:
     """The first array with what the second and the third have in common where the first differs from both: of many arrays that differ
     here and there each is nearer to it than to any other. A plain copy, for free(); None where none can be made."""
     first, second, third = addresses[:3]
-    if any((first - other) % _PAGE for other in (second, third)):
+    if any((first - other) % _PAGE for other in (second, third)) or not _alike(first, second, size):
         return None
     usual: int | None = _calls.malloc(size)
     if usual is None or (usual - first) % _PAGE:

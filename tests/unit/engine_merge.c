@@ -250,6 +250,17 @@ TEST(merge, what_cannot_be_merged_is_named)
     CHECK_EQ(merge(a, b), REASON_none);
 }
 
+TEST(merge, without_a_store_it_is_not_the_pagemap_that_is_missing)
+{
+    char *a, *b;
+
+    unit_start("memfd-off,tmpfs-off");
+    a = filled(1);
+    b = filled(1);
+    CHECK_EQ(merge(a, b), REASON_no_store);
+    CHECK(unit_holds(a, SIZE, 1) && unit_holds(b, SIZE, 1));
+}
+
 struct writer {
     char *block;
     size_t page; /* words are written from this page on, in every eighth page */

@@ -63,7 +63,7 @@ static int mark_private(struct merge *merge, uintptr_t start, uintptr_t end, uin
         int count = pagemap_runs(PAGES_PRIVATE, start, end, merge->runs, MERGE_RUNS, &start);
 
         if (count < 0)
-            return -ENOSYS;
+            return -ENODATA;
         for (int i = 0; i < count; i++)
             bytes_fill(merge_fate(merge, merge->runs[i].start - shift), fate,
                        (merge->runs[i].end - merge->runs[i].start) / page_size);
@@ -133,7 +133,7 @@ static int seal_donor(struct merge *merge, uintptr_t start, uintptr_t end)
         int count = pagemap_runs(PAGES_PRIVATE, start, end, merge->runs, MERGE_RUNS, &start);
 
         if (count < 0)
-            return -ENOSYS;
+            return -ENODATA;
         if (count > 0)
             seal_runs(merge->donor, merge->look.guard, merge->runs, (size_t)count, &error);
     }

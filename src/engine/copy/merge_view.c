@@ -42,7 +42,7 @@ static int judge_held(struct merge *merge, uintptr_t start, uintptr_t end)
         int count = pagemap_runs(PAGES_PRIVATE, at, end, merge->runs, MERGE_RUNS, &at);
 
         if (count < 0)
-            return -ENOSYS;
+            return -ENODATA;
         for (int i = 0; i < count; i++)
             bytes_fill(merge_fate(merge, merge->runs[i].start), FATE_PRIVATE, (merge->runs[i].end - merge->runs[i].start) / page_size);
     }

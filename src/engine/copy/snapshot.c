@@ -34,24 +34,6 @@ struct snapshot {
     bool decided;        /* the policy was asked */
 };
 
-static enum reason reason_of(int error)
-{
-    switch (error) {
-    case -ENOSPC:
-    case -EMFILE:
-    case -ENFILE:
-        return REASON_budget;
-    case -ESTALE:
-        return REASON_unlike_maps;
-    case -EDEADLK:
-        return REASON_no_guard;
-    case -ENOLCK:
-        return REASON_not_held;
-    default:
-        return REASON_no_store;
-    }
-}
-
 /* The target shows the store as the source does. */
 static int show_extent(struct snapshot *snapshot, const struct extent *extent, uintptr_t start, uintptr_t end)
 {
@@ -243,14 +225,14 @@ static uintptr_t do_window(struct snapshot *snapshot, uintptr_t start, uintptr_t
     if (count > 0) {
         count = seal_or_leave(snapshot, start, walked, runs, count, &error);
         if (error != 0) {
-            *why = reason_of(error);
+            *why = reason_of_error(error);
             log_debug("seal failed: error %d", -error);
             return start;
         }
     }
     error = show_window(snapshot, start, walked, runs, count);
     if (error != 0) {
-        *why = reason_of(error);
+        *why = reason_of_error(error);
         log_debug("view failed: error %d", -error);
         return start;
     }
@@ -282,7 +264,7 @@ static enum reason check(struct snapshot *snapshot, uintptr_t source, uintptr_t 
     error = verify_range(snapshot->from, source, source + size);
     if (error == 0)
         error = verify_range(snapshot->to, target, target + size);
-    return error != 0 ? reason_of(error) : look_at_target(snapshot, target, size);
+    return error != 0 ? reason_of_error(error) : look_at_target(snapshot, target, size);
 }
 
 enum reason snapshot_judge(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size,
@@ -338,7 +320,7 @@ enum reason snapshot_seal(struct block *block, uintptr_t start, uintptr_t end)
     struct snapshot snapshot = {.from = block};
     struct page_run *runs = scratch_take();
     int error = runs == NULL ? -ENOMEM : verify_range(block, start, end);
-    enum reason why = error == 0 ? REASON_none : reason_of(error);
+    enum reason why = reason_of_error(error);
 
     while (why == REASON_none && start < end) {
         int found = pagemap_runs(PAGES_PRIVATE, start, end, runs, RUNS, &start);
@@ -348,7 +330,7 @@ enum reason snapshot_seal(struct block *block, uintptr_t start, uintptr_t end)
             continue;
         seal_runs(block, snapshot.look.guard, runs, (size_t)found, &error);
         if (error != 0)
-            why = reason_of(error);
+            why = reason_of_error(error);
     }
     scratch_give(runs);
     return why;

@@ -119,7 +119,7 @@ enum reason reason_of_error(int error)
         return REASON_no_guard;
     case -ENOLCK:
         return REASON_not_held;
-    case -ENOSYS:
+    case -ENODATA: /* ours: the kernel does not tell which pages are there */
         return REASON_no_pagemap;
     default:
         return REASON_no_store;
