@@ -18,7 +18,6 @@
 #define HUGE_FROM ((size_t)32 << 20)
 
 #define BIG(size) UNLIKELY((size) >= hot.min_allocation)
-#define MAY_BE_BLOCK(pointer) UNLIKELY(((uintptr_t)(pointer)&hot.page_mask) == 0)
 
 static size_t slack_for(size_t size, size_t alignment)
 {
@@ -173,17 +172,24 @@ HOOK void *pvalloc(size_t size)
     return memalign(page_size, rounded);
 }
 
-static __attribute__((noinline)) void free_aligned(void *pointer)
+bool shim_free_own(void *pointer)
 {
     void *raw;
 
     if (pointer == NULL || next_is_bootstrap(pointer))
-        return;
+        return true;
     if (!engine_remove(pointer, &raw))
-        next.free(pointer);
-    else if (raw != NULL)
+        return false;
+    if (raw != NULL)
         next.free(raw);
     free_stuck();
+    return true;
+}
+
+static __attribute__((noinline)) void free_aligned(void *pointer)
+{
+    if (!shim_free_own(pointer))
+        next.free(pointer);
 }
 
 HOOK void free(void *pointer)

@@ -31,8 +31,13 @@ extern struct hot hot __attribute__((visibility("hidden")));
 /* Until then, and with COWSHIM_MODE=off, no pointer is a block; those of the bootstrap allocator must still be known. */
 #define BOOTSTRAP_MASK ((uintptr_t)65535)
 
+/* No other pointer is one that the registry knows. */
+#define MAY_BE_BLOCK(pointer) UNLIKELY(((uintptr_t)(pointer)&hot.page_mask) == 0)
+
 /* alloc.c: a block of any size, for free(); NULL when there is no memory, or when it could not be written down. */
 void *shim_allocate(size_t size);
+/* Frees a pointer that MAY_BE_BLOCK if it is one. False: it is the next allocator's. */
+bool shim_free_own(void *pointer);
 /* memory.c: a memory call by number, made as by its name; false: it is another call. */
 bool memory_syscall(long number, const long *arguments, long *result);
 

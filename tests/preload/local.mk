@@ -1,6 +1,7 @@
 # Included by the top Makefile.am; paths are from the top. A program is one line here, and one or more in tests/preload/stories.
 check_PROGRAMS += \
     tests/preload/alloc \
+    tests/preload/alloc_names \
     tests/preload/api_anon \
     tests/preload/api_diff \
     tests/preload/api_memory \
