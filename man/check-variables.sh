@@ -4,22 +4,13 @@
 # choices, and the manual page describes no variable that there is not.
 set -u
 
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../tests/support/tap.sh"
+
 table=${TOP_SRCDIR:-.}/src/base/config.def
 page=${TOP_BUILDDIR:-.}/man/libcowshim.7
 cowshim=${TOP_BUILDDIR:-.}/command/cowshim
 help=$("$cowshim" run --help) || { echo 'Bail out! cowshim run --help fails'; exit 99; }
-count=0
-
-verdict() {
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - $1"
-    else
-        echo "not ok $count - $1"
-        echo "# missing: $2"
-    fi
-}
-
 # One line per variable: name, default (or -), choices (or -). Comments of the table are no entries of it.
 variables() {
     { tr '\n' ' ' <"$table"; echo; } | sed 's:/\*[^*]*\*/::g; s/OPTION(/\n&/g' |
@@ -45,19 +36,19 @@ while read -r name default choices; do
     missing=
     echo "$help" | grep -q -e "^  $option\\b" || missing="$missing $option"
     echo "$help" | grep -q "\\b$name\\b" || missing="$missing $name"
-    verdict "$name is in run --help" "$missing"
+    result "$name is in run --help" "$missing"
     text=$(section "$name")
     missing=
     [ -n "$text" ] || missing='the item'
     for word in "${default%-}" $(echo "${choices%-}" | tr '|' ' '); do
         echo "$text" | grep -q "^\.[A-Z].* $word\\( \\|\$\\)" || missing="$missing $word"
     done
-    verdict "$name is in libcowshim(7), with its default and its choices" "${missing# }"
+    result "$name is in libcowshim(7), with its default and its choices" "${missing# }"
 done <"$list"
 
 unknown=
 for name in $(grep -o 'COWSHIM_[A-Z_]*' "$page" | sort -u); do
     [ "$name" = COWSHIM_LIBRARY ] || grep -q "^$name " "$list" || unknown="$unknown $name"
 done
-verdict 'libcowshim(7) names no variable that the table does not have' "${unknown:+in the table:$unknown}"
-echo "1..$count"
+result 'libcowshim(7) names no variable that the table does not have' "${unknown:+in the table:$unknown}"
+end

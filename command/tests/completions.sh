@@ -6,22 +6,11 @@ set -u
 build=${TOP_BUILDDIR:-$(pwd)}
 source=${TOP_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 PATH=$build/command:$PATH
-count=0
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 
-is() {
-    count=$((count + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $count - $1"
-    else
-        echo "not ok $count - $1"
-        printf '# wanted: %s\n# got:    %s\n' "$3" "$2"
-    fi
-}
-
-skip() {
-    count=$((count + 1))
-    echo "ok $count - $1 # SKIP $2"
-}
+# offers PROMISE GOT WANTED
+offers() { is "$1" "$3" "$2"; }
 
 # The words that bash would complete the last of, on one line.
 bash_offers() {
@@ -54,37 +43,37 @@ options=$(cowshim run --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | tr '\n' ' ')
 options=${options% }
 
 if command -v bash >/dev/null; then
-    is 'bash: commands' "$(bash_offers cowshim r)" 'run report'
-    is 'bash: options of run are those of its help' "$(bash_offers cowshim run --)" "$options"
-    is 'bash: values of a choice' "$(bash_offers cowshim run --mode '')" 'auto registered off'
-    is 'bash: values behind =' "$(bash_offers cowshim run --mode = o)" 'off'
-    is 'bash: after an option with its value comes the next option' \
+    offers 'bash: commands' "$(bash_offers cowshim r)" 'run report'
+    offers 'bash: options of run are those of its help' "$(bash_offers cowshim run --)" "$options"
+    offers 'bash: values of a choice' "$(bash_offers cowshim run --mode '')" 'auto registered off'
+    offers 'bash: values behind =' "$(bash_offers cowshim run --mode = o)" 'off'
+    offers 'bash: after an option with its value comes the next option' \
         "$(bash_offers cowshim run --mode off --mo)" '--mode'
-    is 'bash: an option that stands alone takes no value' "$(bash_offers cowshim run --stats --mo)" '--mode'
-    is 'bash: options of profile' "$(bash_offers cowshim profile --ap)" '--apply'
-    is 'bash: a program behind a file' "$(bash_offers cowshim profile --output out.html cowshi)" 'cowshim'
-    is 'bash: files of report' "$(cd "$source" && bash_offers cowshim report LIC)" 'LICENSE'
-    is 'bash: programs' "$(bash_offers cowshim run -- cowshi)" 'cowshim'
+    offers 'bash: an option that stands alone takes no value' "$(bash_offers cowshim run --stats --mo)" '--mode'
+    offers 'bash: options of profile' "$(bash_offers cowshim profile --ap)" '--apply'
+    offers 'bash: a program behind a file' "$(bash_offers cowshim profile --output out.html cowshi)" 'cowshim'
+    offers 'bash: files of report' "$(cd "$source" && bash_offers cowshim report LIC)" 'LICENSE'
+    offers 'bash: programs' "$(bash_offers cowshim run -- cowshi)" 'cowshim'
     for command in stat map top doctor; do
         options=$(cowshim $command --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | tr '\n' ' ')
-        is "bash: options of $command are those of its help" "$(bash_offers cowshim $command --)" "${options% }"
+        offers "bash: options of $command are those of its help" "$(bash_offers cowshim $command --)" "${options% }"
     done
-    is 'bash: colours of map' "$(bash_offers cowshim map --color '')" 'auto always never'
-    is 'bash: behind = as well' "$(bash_offers cowshim map --color = al)" 'always'
-    is 'bash: stat takes no words' "$(bash_offers cowshim stat wor)" ''
-    is 'bash: what follows the program is not ours' "$(bash_offers cowshim run env --mo)" ''
+    offers 'bash: colours of map' "$(bash_offers cowshim map --color '')" 'auto always never'
+    offers 'bash: behind = as well' "$(bash_offers cowshim map --color = al)" 'always'
+    offers 'bash: stat takes no words' "$(bash_offers cowshim stat wor)" ''
+    offers 'bash: what follows the program is not ours' "$(bash_offers cowshim run env --mo)" ''
 else
     skip 'bash completion' 'bash is not installed'
 fi
 if command -v zsh >/dev/null; then
-    is 'zsh: syntax' "$(zsh -n "$source/command/completions/zsh/_cowshim" 2>&1)" ''
-    is 'zsh: commands' "$(zsh_completes 'cowshim ru')" 'cowshim run '
-    is 'zsh: options' "$(zsh_completes 'cowshim run --mo')" 'cowshim run --mode='
-    is 'zsh: values of a choice' "$(zsh_completes 'cowshim run --mode re')" 'cowshim run --mode registered '
-    is 'zsh: options of profile' "$(zsh_completes 'cowshim profile --ap')" 'cowshim profile --apply '
-    is 'zsh: files of report' "$(cd "$source" && zsh_completes 'cowshim report LIC')" 'cowshim report LICENSE '
-    is 'zsh: what follows the program is not ours' "$(zsh_completes 'cowshim run true --mo')" 'cowshim run true --mo'
+    offers 'zsh: syntax' "$(zsh -n "$source/command/completions/zsh/_cowshim" 2>&1)" ''
+    offers 'zsh: commands' "$(zsh_completes 'cowshim ru')" 'cowshim run '
+    offers 'zsh: options' "$(zsh_completes 'cowshim run --mo')" 'cowshim run --mode='
+    offers 'zsh: values of a choice' "$(zsh_completes 'cowshim run --mode re')" 'cowshim run --mode registered '
+    offers 'zsh: options of profile' "$(zsh_completes 'cowshim profile --ap')" 'cowshim profile --apply '
+    offers 'zsh: files of report' "$(cd "$source" && zsh_completes 'cowshim report LIC')" 'cowshim report LICENSE '
+    offers 'zsh: what follows the program is not ours' "$(zsh_completes 'cowshim run true --mo')" 'cowshim run true --mo'
 else
     skip 'zsh: syntax' 'zsh is not installed'
 fi
-echo "1..$count"
+end

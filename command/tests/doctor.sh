@@ -5,7 +5,8 @@ set -u
 
 cowshim=$TOP_BUILDDIR/command/cowshim
 without=$TOP_BUILDDIR/command/tests/without
-count=0
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 for variable in $(env | sed -n 's/^\(COWSHIM_[A-Z_]*\)=.*/\1/p'); do
     unset "$variable"
 done
@@ -14,41 +15,24 @@ done
 expect() {
     name=$1 wanted=$2
     shift 2
-    count=$((count + 1))
     problem=
     [ "$code" -eq "$wanted" ] || problem="exit code $code, not $wanted"
     for pattern in "$@"; do
         echo "$said" | grep -q -e "$pattern" || problem="${problem:-no line like: $pattern}"
     done
-    if [ -z "$problem" ]; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        echo "# $problem"
-        echo "$said" | sed 's/^/# /'
-    fi
+    result "$name" "${problem:+$problem
+$said}"
 }
 
 # refuse NAME PATTERN...: "$said" has no such line.
 refuse() {
     name=$1 problem=
     shift
-    count=$((count + 1))
     for pattern in "$@"; do
         ! echo "$said" | grep -q -e "$pattern" || problem="a line like: $pattern"
     done
-    if [ -z "$problem" ]; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        echo "# $problem"
-        echo "$said" | sed 's/^/# /'
-    fi
-}
-
-skip() {
-    count=$((count + 1))
-    echo "ok $count - $1 # SKIP $2"
+    result "$name" "${problem:+$problem
+$said}"
 }
 
 doctor() {
@@ -122,4 +106,4 @@ case $(sed -n 's/^SANITIZER_FLAGS = *//p' "$TOP_BUILDDIR/Makefile") in
 esac
 doctor env COWSHIM_HUGE=off "$cowshim" doctor
 expect 'what is switched off is named' 0 '^degraded *huge store .*switched off' '-> unset COWSHIM_HUGE'
-echo "1..$count"
+end

@@ -7,23 +7,13 @@ readme=$TOP_SRCDIR/README.md
 library=$COWSHIM_LIBRARY
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
-count=0
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 
-is() {
-    count=$((count + 1))
-    if [ "$2" -eq "$3" ]; then
-        echo "ok $count - $1"
-    else
-        echo "not ok $count - $1"
-        echo "# exit code $3, not $2"
-        sed 's/^/# /' "$work/log"
-    fi
-}
+# code PROMISE WANTED GOT: of an exit code; the log says more.
+code() { is "$1" "exit code $2" "exit code $3" "$work/log"; }
 
-if [ ! -e "$library" ]; then
-    echo "1..0 # SKIP no $library: a sanitizer build has no shim"
-    exit 0
-fi
+needs_shim
 # Lines of blocks, without what is said behind two spaces and a #.
 sed -n 's/^    \([a-zA-Z].*\)/\1/p' "$readme" | sed 's/  *#.*//' >"$work/lines"
 mkdir "$work/bin"
@@ -46,29 +36,29 @@ while read -r line; do
     'cowshim run '* | 'cowshim try '* | 'cowshim doctor' | 'python3 -m cowshim '* | LD_PRELOAD=*)
         command=$(echo "$line" | sed "s:/usr/local/lib/cowshim/libcowshim.so:$library:")
         PATH="$work/bin:$PATH" PYTHONPATH="$TOP_SRCDIR/python" PYTHONDONTWRITEBYTECODE=1 TMPDIR="$work" sh -c "$command" >log 2>&1 </dev/null
-        is "$line" 0 $?
-        grep -v 'cowshim-octave' log | grep -q 'cannot be preloaded' && is "$line: the library is loaded" 0 1
+        code "$line" 0 $?
+        grep -v 'cowshim-octave' log | grep -q 'cannot be preloaded' && code "$line: the library is loaded" 0 1
         ;;
     'cowshim stat '*)
         PATH="$work/bin:$PATH" sh -c "$(echo "$line" | sed "s/PID/$shimmed/")" >log 2>&1 </dev/null
-        is "$line" 0 $?
+        code "$line" 0 $?
         ;;
     tools/*)
         test -x "$TOP_SRCDIR/${line%% *}" 2>log
-        is "$line is there" 0 $?
+        code "$line is there" 0 $?
         ;;
     native* | with*) ;;
     *)
         echo "$line" >log
-        is "a line that this test does not know: $line" 0 1
+        code "a line that this test does not know: $line" 0 1
         ;;
     esac
 done <lines
 grep -o '](\([a-z./]*\))' "$readme" | tr -d ']()' | sort -u >links
 while read -r path; do
     test -e "$TOP_SRCDIR/$path" 2>log
-    is "$path is there" 0 $?
+    code "$path is there" 0 $?
 done <links
-[ "$count" -ge 12 ]
-is 'README has commands' 0 $?
-echo "1..$count"
+[ "$tap_count" -ge 12 ]
+code 'README has commands' 0 $?
+end

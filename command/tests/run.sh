@@ -8,6 +8,8 @@ build=${TOP_BUILDDIR:-$(pwd)}
 cowshim=$build/command/cowshim
 library=${COWSHIM_LIBRARY:-$build/src/.libs/libcowshim.so}
 cc=${CC:-cc}
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 99
@@ -19,21 +21,13 @@ done
 # Where the command is built with ASan and we give it an LD_PRELOAD to keep.
 export ASAN_OPTIONS="verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
-count=0
-pass() {
-    count=$((count + 1))
-    echo "ok $count - $1"
-}
+
+# fail PROMISE WHAT-IS-WRONG
 fail() {
-    count=$((count + 1))
-    echo "not ok $count - $1"
-    echo "# $2; exit code $code, stdout and stderr:"
+    echo "$2; exit code $code, stdout and stderr:" | explain
     sed 's/^/# 1: /' out
     sed 's/^/# 2: /' err
-}
-skip() {
-    count=$((count + 1))
-    echo "ok $count - $1 # SKIP $2"
+    not_ok "$1"
 }
 
 run() {
@@ -62,7 +56,7 @@ expect() {
         esac
         shift 2
     done
-    pass "$name"
+    ok "$name"
 }
 
 # A sanitizer build has no shim; for all that is tested here any library does.
@@ -70,8 +64,7 @@ if [ ! -e "$library" ]; then
     library=$work/libcowshim.so
     echo 'int cowshim_stub;' >stub.c
     if ! $cc -shared -fPIC -o "$library" stub.c 2>/dev/null; then
-        echo "1..0 # SKIP no $library and no compiler"
-        exit 0
+        skip_all "no $library and no compiler"
     fi
 fi
 export COWSHIM_LIBRARY="$library"
@@ -314,4 +307,4 @@ else
     skip 'a mistyped variable is named' 'a sanitizer build has no shim'
 fi
 
-echo "1..$count"
+end

@@ -3,12 +3,12 @@
 # TAP: what `cowshim stat`, `map` and `top` say of a process agrees with what the process did, and with what the kernel says.
 set -u
 
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
+needs_shim
+
 cowshim=$TOP_BUILDDIR/command/cowshim
 target=$TOP_BUILDDIR/command/tests/target
-if [ ! -e "$COWSHIM_LIBRARY" ]; then
-    echo "1..0 # SKIP no $COWSHIM_LIBRARY: a sanitizer build has no shim"
-    exit 0
-fi
 work=$(mktemp -d) || exit 99
 running=
 trap 'kill $running 2>/dev/null; rm -rf "$work"' EXIT
@@ -16,17 +16,6 @@ for variable in $(env | sed -n 's/^\(COWSHIM_[A-Z_]*\)=.*/\1/p'); do
     [ "$variable" = COWSHIM_LIBRARY ] || unset "$variable"
 done
 export COWSHIM_POLICY=memory LC_ALL=C NO_COLOR=1
-count=0
-
-check() {
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - $1"
-    else
-        echo "not ok $count - $1"
-        echo "$2" | sed 's/^/# /'
-    fi
-}
 
 # start WORD ARGUMENT...: the target under the shim, until it says the word; $pid. With $mode as COWSHIM_MODE.
 mode=auto
@@ -57,7 +46,8 @@ differs() {
     [ $((100 * (got > $2 ? got - $2 : $2 - got))) -le "$2" ] || echo "$1 is $got, not $2"
 }
 
-is() {
+# agrees NAME WANTED: a line when it is another.
+agrees() {
     [ "$(value "$1")" = "$2" ] || echo "$1 is $(value "$1"), not $2"
 }
 
@@ -75,7 +65,7 @@ refused() {
         grep -q "$2" "$work/err" || problem="$command: $(cat "$work/err")"
         [ -z "$problem" ] || break
     done
-    check "$1" "$problem"
+    result "$1" "$problem"
 }
 
 page=$(getconf PAGESIZE)
@@ -83,43 +73,43 @@ array=$((5120 * page))
 
 start target 20 5120
 stat_json "$pid"
-check 'stat: 20 copies, of each a tenth rewritten' "$(
-    is arrays 21
-    is asked_bytes $((21 * array))
+result 'stat: 20 copies, of each a tenth rewritten' "$(
+    agrees arrays 21
+    agrees asked_bytes $((21 * array))
     differs logical_bytes $((21 * array))
     differs cost_bytes $((array + 20 * (array / 10)))
     differs saved_bytes $((18 * array))
     differs faulted_back_bytes $((2 * array))
-    is copies_shared 20
+    agrees copies_shared 20
 )"
 private=$(awk '/^Anonymous:/ { print $2 * 1024 }' "/proc/$pid/smaps_rollup")
-check 'stat: the process has what smaps and its stores say' "$(differs process_bytes $((private + $(value store_bytes))))"
+result 'stat: the process has what smaps and its stores say' "$(differs process_bytes $((private + $(value store_bytes))))"
 "$cowshim" stat "$pid" >"$work/out"
-check 'stat: the same for people' "$(grep -q 'in 21 arrays' "$work/out" && grep -q '20 .*mapped$' "$work/out" || cat "$work/out")"
+result 'stat: the same for people' "$(grep -q 'in 21 arrays' "$work/out" && grep -q '20 .*mapped$' "$work/out" || cat "$work/out")"
 "$cowshim" stat --all --json >"$work/json"
-check 'stat --all lists it and adds up' "$(grep -q "\"pid\": *$pid" "$work/json" && grep -q '"total"' "$work/json" || cat "$work/json")"
+result 'stat --all lists it and adds up' "$(grep -q "\"pid\": *$pid" "$work/json" && grep -q '"total"' "$work/json" || cat "$work/json")"
 timeout 1.5 "$cowshim" stat --watch=0.2 --json "$pid" >"$work/out"
-check 'stat --watch: a line each time' "$([ "$(grep -c "\"pid\":$pid" "$work/out")" -ge 2 ] || cat "$work/out")"
+result 'stat --watch: a line each time' "$([ "$(grep -c "\"pid\":$pid" "$work/out")" -ge 2 ] || cat "$work/out")"
 
 COLUMNS=92 "$cowshim" map "$pid" >"$work/out"
-check 'map: a row for each array, a tenth of it private' "$(
+result 'map: a row for each array, a tenth of it private' "$(
     [ "$(grep -c '^#[0-9]* .* 90% .*[#+].*with #' "$work/out")" -eq 20 ] && grep -q '^#[0-9]* .*100% ==*  *with #' "$work/out" &&
         grep -q '^s1 ' "$work/out" || cat "$work/out")"
-check 'map: no colours, no escapes where nobody wants them' "$(grep "$(printf '\033')" "$work/out")"
-check 'map: colours where they are asked for' \
+result 'map: no colours, no escapes where nobody wants them' "$(grep "$(printf '\033')" "$work/out")"
+result 'map: colours where they are asked for' \
     "$("$cowshim" map --color=always "$pid" | grep -q "$(printf '\033')\\[48;5;33m" || echo none)"
 "$cowshim" map -o "$work/map.svg" "$pid"
-check 'map: SVG with titles, and nothing from elsewhere' "$(
+result 'map: SVG with titles, and nothing from elsewhere' "$(
     grep -q '<title>array 1, pages 0 to' "$work/map.svg" || echo 'no title'
     grep -o '\(href\|src\)=[^ ]*\|url([^)]*)' "$work/map.svg")"
 "$cowshim" map -o "$work/map.html" "$pid"
-check 'map: HTML for light and dark' "$(grep -q 'prefers-color-scheme:dark' "$work/map.html" && grep -q '</svg>' "$work/map.html" || echo none)"
+result 'map: HTML for light and dark' "$(grep -q 'prefers-color-scheme:dark' "$work/map.html" && grep -q '</svg>' "$work/map.html" || echo none)"
 "$cowshim" map -o "$work/map.txt" "$pid" 2>"$work/err"
-check 'map: other files are refused' "$(grep -q '.svg or .html' "$work/err" || cat "$work/err")"
-check 'top wants a terminal' "$("$cowshim" top 2>&1 </dev/null | grep -q 'needs a terminal' || echo 'it does not')"
+result 'map: other files are refused' "$(grep -q '.svg or .html' "$work/err" || cat "$work/err")"
+result 'top wants a terminal' "$("$cowshim" top 2>&1 </dev/null | grep -q 'needs a terminal' || echo 'it does not')"
 if command -v script >/dev/null; then
     { sleep 1; printf 'r q'; } | TERM=xterm script -qec "stty cols 80 rows 24; exec $cowshim top --delay 0.3" /dev/null >"$work/out" 2>&1
-    check 'top lists it, and ends by q' "$(grep -q "$pid" "$work/out" || cat "$work/out")"
+    result 'top lists it, and ends by q' "$(grep -q "$pid" "$work/out" || cat "$work/out")"
 fi
 kill "$pid"
 wait "$pid" 2>/dev/null
@@ -129,18 +119,18 @@ start child 2 5120 fork
 child=$(sed -n 's/^child //p' "$work/said")
 running="$running $child"
 stat_json "$pid"
-check 'the parent of a fork has its own numbers' "$(is copies_shared 2; is arrays 3)"
+result 'the parent of a fork has its own numbers' "$(agrees copies_shared 2; agrees arrays 3)"
 stat_json "$child"
-check 'and so has the child, with the arrays that it inherited' "$(is copies_shared 1; is arrays 4; differs private_bytes $((array / 5 + array / 2)))"
-check 'each is told of the other' "$("$cowshim" stat "$child" | grep -q "process $pid .*shows some of these" || "$cowshim" stat "$child")"
+result 'and so has the child, with the arrays that it inherited' "$(agrees copies_shared 1; agrees arrays 4; differs private_bytes $((array / 5 + array / 2)))"
+result 'each is told of the other' "$("$cowshim" stat "$child" | grep -q "process $pid .*shows some of these" || "$cowshim" stat "$child")"
 
 start target 5 5120 close
 stat_json "$pid"
-check 'a program that closes every descriptor is still seen' "$([ "$(id -u)" -ne 0 ] || is copies_shared 5; cat "$work/err")"
+result 'a program that closes every descriptor is still seen' "$([ "$(id -u)" -ne 0 ] || agrees copies_shared 5; cat "$work/err")"
 
 start target 299 256
 "$cowshim" map "$pid" >"$work/out" 2>&1
-check 'hundreds of arrays: a row for each' "$([ "$(grep -c '^#' "$work/out")" -eq 300 ] || sed -n 1,4p "$work/out")"
+result 'hundreds of arrays: a row for each' "$([ "$(grep -c '^#' "$work/out")" -eq 300 ] || sed -n 1,4p "$work/out")"
 
 refused 'a process without the shim' 'runs without the shim' $$
 mode=off
@@ -155,15 +145,12 @@ start target 1 16 none
 refused 'something else of that name' 'none of ours' "$pid"
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
     start target 2 5120
-    count=$((count + 1))
-    if setpriv --reuid=65534 --regid=65534 --clear-groups "$cowshim" stat "$pid" 2>"$work/err" || ! grep -q 'may not be read' "$work/err"; then
-        echo "not ok $count - another user is told that the process may not be read"
-        sed 's/^/# /' "$work/err"
-    else
-        echo "ok $count - another user is told that the process may not be read"
-    fi
+    problem=
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$cowshim" stat "$pid" 2>"$work/err" && problem='he may read it'
+    grep -q 'may not be read' "$work/err" || problem="$problem $(cat "$work/err")"
+    result 'another user is told that the process may not be read' "$problem"
 fi
 refused 'no process at all' 'there is no process' 2147483646
 "$cowshim" stat word 2>"$work/err"
-check 'no number' "$([ $? -eq 125 ] && grep -q 'word is no process id' "$work/err" || cat "$work/err")"
-echo "1..$count"
+result 'no number' "$([ $? -eq 125 ] && grep -q 'word is no process id' "$work/err" || cat "$work/err")"
+end

@@ -6,28 +6,11 @@ set -u
 python=/usr/bin/python3
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
-count=0
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 
-# is PROMISE WANTED GOT
-is() {
-    count=$((count + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $count - $1"
-    else
-        echo "not ok $count - $1"
-        printf '# wanted: %s\n# got:    %s\n' "$2" "$3"
-        sed 's/^/# /' "$work/log"
-    fi
-}
-
-if [ ! -e "$COWSHIM_LIBRARY" ]; then
-    echo "1..0 # SKIP no $COWSHIM_LIBRARY: a sanitizer build has no shim"
-    exit 0
-fi
-if ! $python -m venv "$work/venv" >"$work/log" 2>&1; then
-    echo "1..0 # SKIP $python makes no virtual environments (python3-venv)"
-    exit 0
-fi
+needs_shim
+$python -m venv "$work/venv" >"$work/log" 2>&1 || skip_all "$python makes no virtual environments (python3-venv)"
 for name in $(env | sed -n 's/^\(COWSHIM_[A-Z_]*\)=.*/\1/p'); do
     [ "$name" = COWSHIM_LIBRARY ] || unset "$name"
 done
@@ -61,4 +44,4 @@ is 'and nothing else was installed' 'cowshim pip setuptools' \
     "$(venv/bin/pip list --format=freeze --disable-pip-version-check 2>log | sed 's/=.*//' | grep -v '^wheel$' | sort | tr '\n' ' ' | sed 's/ $//')"
 venv/bin/pip uninstall -y cowshim >log 2>&1
 is 'and it goes without a trace' '' "$(find venv -path '*cowshim*' | grep -v __pycache__)"
-echo "1..$count"
+end

@@ -6,12 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 source=$here/every.c
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
-count=0 failed=0
-
-ok() { count=$((count + 1)) && echo "ok $count - $1"; }
-not_ok() { count=$((count + 1)) failed=1 && echo "not ok $count - $1"; }
-skip() { count=$((count + 1)) && echo "ok $count - $1 # SKIP $2"; }
-explain() { sed 's/^/# /' "$1"; }
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 
 # build NAME COMPILER OPTION...: a program, or not ok. Warnings are errors.
 build() {
@@ -38,8 +34,7 @@ same() {
 if ! build reference "${CC:-cc}" -std=c11 -O1 -D_GNU_SOURCE "$source" || ! "$work/reference" >"$work/expected" 2>"$work/said"; then
     explain "$work/said"
     not_ok 'the program builds and runs without the shim'
-    echo "1..$count"
-    exit 1
+    end
 fi
 ok 'the program builds and runs without the shim'
 
@@ -105,5 +100,4 @@ if [ -e "$COWSHIM_LIBRARY" ]; then
 else
     skip 'reference: with the shim' 'a sanitizer build has no shim'
 fi
-echo "1..$count"
-exit $failed
+end

@@ -6,10 +6,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 model=${TOP_BUILDDIR:-.}/tests/model/model
 seed=${SEED:-20260101}
 [ "$seed" = 0 ] && seed=$(date +%s%N)
-if [ ! -e "$COWSHIM_LIBRARY" ]; then
-    echo "1..0 # SKIP no $COWSHIM_LIBRARY: a sanitizer build has no shim"
-    exit 0
-fi
+# shellcheck source=tests/support/tap.sh
+. "$here/../support/tap.sh"
+needs_shim
 if [ "$1" = --one ]; then
     work=$2
 else
@@ -31,7 +30,7 @@ run_one() {
         PRELOAD=*)
             behind=$(find_library "${setting#PRELOAD=}")
             if [ -z "$behind" ]; then
-                echo "ok $number - $name # SKIP ${setting#PRELOAD=} is not installed" >"$work/$number.result"
+                skip "$name" "${setting#PRELOAD=} is not installed" >"$work/$number.result"
                 return
             fi
             preload=$preload:$behind
@@ -41,10 +40,10 @@ run_one() {
     done
     if env "$@" COWSHIM_MIN_SIZE="$unit" LD_PRELOAD="$preload" "$model" --seed $((seed + number)) --ops "$operations" --threads "$threads" \
         --min-size "$unit" --expect "$expect" --patience $((600 * ${FACTOR:-1})) >"$work/$number.out" 2>&1; then
-        echo "ok $number - $name: $operations operations, $unit, $threads threads, seed $((seed + number))"
+        ok "$name: $operations operations, $unit, $threads threads, seed $((seed + number))"
     else
         sed 's/^[^#]/# &/' "$work/$number.out"
-        echo "not ok $number - $name: $operations operations, $unit, $threads threads, seed $((seed + number)) $*"
+        not_ok "$name: $operations operations, $unit, $threads threads, seed $((seed + number)) $*"
     fi >"$work/$number.result"
 }
 
@@ -68,14 +67,7 @@ if [ $# -gt 0 ]; then
     mv "$work/some" "$work/all"
 fi
 lines=$(wc -l <"$work/all")
-echo "1..$lines"
 export SEED="$seed"
 seq "$lines" | xargs -P "${JOBS:-$(nproc)}" -n 1 "$0" --one "$work"
-failed=0
-number=0
-while [ $number -lt "$lines" ]; do
-    number=$((number + 1))
-    cat "$work/$number.result"
-    grep -q '^ok' "$work/$number.result" || failed=1
-done
-exit $failed
+# shellcheck disable=SC2046 # names of ours
+merge $(seq "$lines" | sed "s|.*|$work/&.result|")

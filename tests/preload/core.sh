@@ -2,32 +2,19 @@
 # SPDX-License-Identifier: MIT
 # TAP: with COWSHIM_COREDUMP=1 a core has what arrays and their copies hold; without it, views in which nothing was written are left
 # out of it, which gdb reads as zeros, and no other byte is wrong.
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 program=$TOP_BUILDDIR/tests/preload/core_dump
 names='array copy changed large large_copy'
 
-if [ ! -e "$COWSHIM_LIBRARY" ]; then
-    echo "1..0 # SKIP no $COWSHIM_LIBRARY: a sanitizer build has no shim"
-    exit 0
-fi
-if ! command -v gdb >/dev/null; then
-    echo "1..0 # SKIP gdb is not installed"
-    exit 0
-fi
+needs_shim
+command -v gdb >/dev/null || skip_all "gdb is not installed"
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
-count=0
 
-# result PROMISE WHAT-IS-WRONG [WHY-SKIPPED]
-result() {
-    count=$((count + 1))
-    if [ -n "$3" ]; then
-        echo "ok $count - $1 # SKIP $3"
-    elif [ -z "$2" ]; then
-        echo "ok $count - $1"
-    else
-        echo "$2" | sed 's/^/# /'
-        echo "not ok $count - $1"
-    fi
+# tell PROMISE WHAT-IS-WRONG [WHY-SKIPPED]
+tell() {
+    if [ -n "$3" ]; then skip "$1" "$3"; else result "$1" "$2"; fi
 }
 
 # Takes the place of the shell that it is called in.
@@ -99,7 +86,7 @@ for dump in dump_core dump_alive; do
     why=$($dump 1 2>/dev/null)
     core=$(echo "$work"/core*)
     [ -n "$why" ] || read_core "$core"
-    result "$dump, COWSHIM_COREDUMP=1: right bytes in arrays and copies" "$(wrong_bytes)" "$why"
+    tell "$dump, COWSHIM_COREDUMP=1: right bytes in arrays and copies" "$(wrong_bytes)" "$why"
 done
 why=$(dump_core 0 2>/dev/null)
 core=$(echo "$work"/core*)
@@ -107,5 +94,5 @@ core=$(echo "$work"/core*)
 wrong=$(made_up)
 missing=$(left_out)
 case $missing in *array*copy*) ;; *) wrong="$wrong the setting is not needed: ${missing:-nothing }is left out" ;; esac
-result "dump_core without it: what is left out (${missing% }) reads as zero, and no byte is wrong" "$wrong" "$why"
-echo "1..$count"
+tell "dump_core without it: what is left out (${missing% }) reads as zero, and no byte is wrong" "$wrong" "$why"
+end

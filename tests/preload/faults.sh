@@ -3,6 +3,8 @@
 # the n-th and all later ones. Then each place in the library that makes system calls (objdump lists them) fails at every call, and none may
 # be out of the scene's reach. Each time the scene must find all bytes right, errno kept and nothing left behind.
 # STEP=1 takes every n in every walk; otherwise the walks of the table skip some, after a beginning that is dense.
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 bin=$TOP_BUILDDIR/tests/preload
 if [ "$1" = --one ]; then
     work=$2
@@ -33,9 +35,9 @@ run() {
 
 tell() {
     if [ $bad -eq 0 ] && [ $runs -gt 0 ]; then
-        echo "ok $number - $1: $runs runs"
+        ok "$1: $runs runs"
     else
-        echo "not ok $number - $1: $bad of $runs runs"
+        not_ok "$1: $bad of $runs runs"
         head -n 24 "$work/$number.out"
     fi >"$work/$number.result"
 }
@@ -88,10 +90,7 @@ if [ "$1" = --one ]; then
     walk "$3" $(sed -n "$3p" "$work/all")
     exit
 fi
-if [ ! -e "$COWSHIM_LIBRARY" ]; then
-    echo "1..0 # SKIP no $COWSHIM_LIBRARY: a sanitizer build has no shim"
-    exit 0
-fi
+needs_shim
 # part of the scene, what fails, errno, step from n = 60 on, COWSHIM_INTERNAL
 cat >"$work/all" <<END
 small       fail      12 3
@@ -121,8 +120,7 @@ registered 12
 held 12
 END
 lines=$(wc -l <"$work/all")
-echo "1..$((lines + 1))"
 seq "$lines" | xargs -P "$(nproc)" -n 1 "$0" --one "$work"
-seq "$lines" | sed "s|.*|$work/&.result|" | xargs cat
 sites $((lines + 1))
-cat "$work/$((lines + 1)).result"
+# shellcheck disable=SC2046 # names of ours
+merge $(seq "$((lines + 1))" | sed "s|.*|$work/&.result|")

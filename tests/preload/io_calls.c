@@ -25,8 +25,8 @@ static unsigned char *got; /* shared with children */
 static void begin_mixed(void)
 {
     begin();
-    paint(array, 12 * PAGE, 14 * PAGE, 9);
-    paint(copy, 10 * PAGE, 11 * PAGE, 8);
+    paint_part(array, 12 * PAGE, 14 * PAGE, 9);
+    paint_part(copy, 10 * PAGE, 11 * PAGE, 8);
 }
 
 static void hash_both(void)
@@ -369,7 +369,7 @@ static void direct(int which, int written)
 static void begin_third(void)
 {
     begin_mixed();
-    paint(third, 0, SIZE, 33);
+    paint_part(third, 0, SIZE, 33);
 }
 
 /* A pipe that holds pages gives each as it was then or as it is now, which nobody promises; memory is not its business. */
@@ -386,7 +386,7 @@ static void change_lent(int which, unsigned flags)
         before[i] = lent[i];
     report("vmsplice", vmsplice(ends.theirs, &range, 1, flags));
     memcpy(third, lent, SIZE);
-    paint(lent, 9 * PAGE, 13 * PAGE, 4);
+    paint_part(lent, 9 * PAGE, 13 * PAGE, 4);
     memcpy(lent + 15 * PAGE, array + 40 * PAGE, 16 * PAGE);
     report("read", read_all(ends.ours, got, to - from));
     for (size_t at = from; at < to; at += PAGE)
@@ -470,7 +470,7 @@ static void registered(int which, int through_child)
         }
         wait(NULL);
     }
-    paint(buffer, 9 * PAGE, 11 * PAGE, 40);
+    paint_part(buffer, 9 * PAGE, 11 * PAGE, 40);
     memset(buffer + 14 * PAGE, 0, 24 * PAGE);
     fixed(&ring, IORING_OP_WRITE_FIXED, file, buffer);
     report("pread", pread(file, got, LENGTH, 0));
@@ -483,7 +483,7 @@ static void registered(int which, int through_child)
     report("unregister", ring_unregister(&ring));
     printf("  pinned: %ld\n", field("/proc/self/status", "VmPin:"));
     memcpy(third, buffer, SIZE);
-    paint(buffer, 0, 9 * PAGE, 41);
+    paint_part(buffer, 0, 9 * PAGE, 41);
     hash("third", third, 0, SIZE);
     hash_both();
     copies_go_on();
@@ -499,7 +499,7 @@ static void page_out(int which)
     report("copy", madvise(copy, SIZE, MADV_PAGEOUT));
     memcpy(third, which == 0 ? array : copy, SIZE);
     report("third", madvise(third, SIZE, MADV_PAGEOUT));
-    paint(third, 11 * PAGE, 12 * PAGE, 6);
+    paint_part(third, 11 * PAGE, 12 * PAGE, 6);
     hash("third", third, 0, SIZE);
     hash_both();
     copies_go_on();
@@ -511,7 +511,7 @@ static void merge(int which)
 
     begin_mixed();
     merged = which == 0 ? array : copy;
-    paint(merged, 40 * PAGE, 48 * PAGE, 50);
+    paint_part(merged, 40 * PAGE, 48 * PAGE, 50);
     for (size_t at = 41 * PAGE; at < 48 * PAGE; at += PAGE)
         for (size_t i = 0; i < PAGE; i++)
             merged[at + i] = merged[40 * PAGE + i];
@@ -523,7 +523,7 @@ static void merge(int which)
         for (int i = 0; i < 100 && field("/proc/self/ksm_merging_pages", "") < 7; i++)
             usleep(20000);
     memcpy(third, merged, SIZE);
-    paint(merged, 42 * PAGE, 43 * PAGE, 51);
+    paint_part(merged, 42 * PAGE, 43 * PAGE, 51);
     hash("third", third, 0, SIZE);
     hash_both();
     report("UNMERGEABLE", madvise(merged, SIZE, MADV_UNMERGEABLE));
@@ -535,7 +535,7 @@ int main(void)
     static const char *const names[] = {"the array", "the copy"};
 
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-    paint(message, 0, LENGTH, 77);
+    paint_part(message, 0, LENGTH, 77);
     got = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (got == MAP_FAILED)
         return 99;

@@ -47,6 +47,6 @@ tests_preload_api_library_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 dist_check_SCRIPTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/run.sh tests/preload/same.sh
-EXTRA_DIST += tests/support/find_library.sh tests/preload/stories tests/preload/story.h \
+EXTRA_DIST += tests/support/find_library.sh tests/support/pattern.h tests/support/tap.sh tests/preload/stories tests/preload/story.h \
     tests/preload/instruction.h tests/preload/same.h tests/preload/ring.h
 TESTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/run.sh tests/preload/same.sh

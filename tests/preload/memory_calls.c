@@ -116,14 +116,14 @@ static void advise(unsigned char *memory, const struct advice *advice, size_t fr
     if (advice->number == 10 || advice->number == 18)
         show_child(memory, 0, 32 * PAGE);
     if (!advice->contents_kept)
-        paint(memory, from, (to + PAGE - 1) & -PAGE, 2);
+        paint_part(memory, from, (to + PAGE - 1) & -PAGE, 2);
 }
 
 static void advice_on(int which, const struct advice *advice, int by_syscall)
 {
     begin();
-    paint(array, 12 * PAGE, 14 * PAGE, 9); /* some pages of each are its own */
-    paint(copy, 10 * PAGE, 11 * PAGE, 8);
+    paint_part(array, 12 * PAGE, 14 * PAGE, 9); /* some pages of each are its own */
+    paint_part(copy, 10 * PAGE, 11 * PAGE, 8);
     advise(which == 0 ? array : copy, advice, 8 * PAGE, 24 * PAGE, by_syscall);
     advise(which == 0 ? array : copy, advice, 30 * PAGE, 30 * PAGE + 5000, by_syscall); /* a length that is no multiple */
     hash("array", array, 0, SIZE);
@@ -250,7 +250,7 @@ static void move_part(int flags, int by_syscall)
         return;
     hash("moved", moved, 0, 8 * PAGE);
     access_of("copy", copy, 0, 24 * PAGE);
-    paint(array, 8 * PAGE, 16 * PAGE, 6);
+    paint_part(array, 8 * PAGE, 16 * PAGE, 6);
     hash("moved", moved, 0, 8 * PAGE);
     report("madvise", madvise(moved, 4 * PAGE, MADV_DONTNEED));
     hash("moved", moved, 0, 8 * PAGE);

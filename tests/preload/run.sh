@@ -4,10 +4,9 @@
 here=$(cd "$(dirname "$0")" && pwd)
 bin=${TOP_BUILDDIR:-.}/tests/preload
 
-if [ ! -e "$COWSHIM_LIBRARY" ]; then
-    echo "1..0 # SKIP no $COWSHIM_LIBRARY: a sanitizer build has no shim"
-    exit 0
-fi
+# shellcheck source=tests/support/tap.sh
+. "$here/../support/tap.sh"
+needs_shim
 if [ "$1" = --one ]; then
     work=$2
 else
@@ -26,7 +25,7 @@ preloaded() {
     esac
 }
 
-# name program[,argument...] [environment]; what follows is printed without numbers.
+# name program[,argument...] [environment]
 run_one() {
     name=$1
     program=$(echo "$2" | tr , ' ')
@@ -37,7 +36,7 @@ run_one() {
         AHEAD=* | BEHIND=*)
             library=$(preloaded "${setting#*=}")
             if [ -z "$library" ]; then
-                echo "ok - $name # SKIP ${setting#*=} is not installed"
+                skip "$name" "${setting#*=} is not installed"
                 return
             fi
             [ "${setting%%=*}" = AHEAD ] && before=$library: || behind=:$library
@@ -85,13 +84,10 @@ promise='the library exports what hooks.def and libcowshim.map name'
 promised_exports | LC_ALL=C sort >"$work/promised"
 if nm -D --defined-only "$COWSHIM_LIBRARY" | awk '$2 != "A" { print $3 }' | LC_ALL=C sort |
     diff "$work/promised" - >"$work/exports"; then
-    echo "ok - $promise"
+    ok "$promise"
 else
-    sed 's/^/# /' "$work/exports"
-    echo "not ok - $promise"
+    explain "$work/exports"
+    not_ok "$promise"
 fi >"$work/$((lines + 1)).result"
-seq "$((lines + 1))" | sed "s|.*|$work/&.result|" | xargs cat | awk '
-    /^ok / { sub(/^ok/, "ok " ++count) }
-    /^not ok / { sub(/^not ok/, "not ok " ++count); failed = 1 }
-    { print }
-    END { print "1.." count; exit failed }'
+# shellcheck disable=SC2046 # names of ours
+merge $(seq "$((lines + 1))" | sed "s|.*|$work/&.result|")

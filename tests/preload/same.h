@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/pattern.h"
+
 #define PAGE ((size_t)4096)
 #define PAGES 64
 #define SIZE (PAGES * PAGE)
@@ -29,18 +31,12 @@ static inline unsigned char *fresh(void)
     return memory;
 }
 
-static inline void paint(unsigned char *memory, size_t from, size_t to, unsigned salt)
-{
-    for (size_t i = from; i < to; i++)
-        memory[i] = (unsigned char)(i * 7 + (i >> 12) * 13 + salt);
-}
-
 static inline void begin(void)
 {
     array = fresh();
     copy = fresh();
     third = fresh();
-    paint(array, 0, SIZE, 1);
+    paint_part(array, 0, SIZE, 1);
     memcpy(copy, array, SIZE);
 }
 
@@ -77,13 +73,13 @@ static inline void copies_go_on(void)
 {
     memcpy(third, copy, SIZE);
     hash("third", third, 0, SIZE);
-    paint(copy, 20 * PAGE, 21 * PAGE, 3);
+    paint_part(copy, 20 * PAGE, 21 * PAGE, 3);
     hash("third", third, 0, SIZE);
     memcpy(copy, array, SIZE);
     hash("copy", copy, 0, SIZE);
     memcpy(array, third, SIZE);
     hash("array", array, 0, SIZE);
-    paint(array, 0, SIZE, 5);
+    paint_part(array, 0, SIZE, 5);
     hash("copy", copy, 0, SIZE);
     hash("third", third, 0, SIZE);
     free(array);

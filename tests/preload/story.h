@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/support/pattern.h"
+
 #define KEPT 0
 #define BROKEN 1
 #define SKIPPED 77 /* after a line that says why */
@@ -51,56 +53,6 @@ static inline int tell_all(const struct story *stories, size_t count)
         broken |= result == BROKEN;
     }
     return broken;
-}
-
-/* Bytes that differ from place to place, from page to page and from salt to salt; eight at a time, for it is done a lot. */
-typedef uint64_t __attribute__((may_alias, aligned(1))) story_word;
-
-static inline uint64_t pattern_word(size_t index, unsigned salt)
-{
-    return (index + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ salt * UINT64_C(0x0101010101010101);
-}
-
-static inline unsigned char pattern(size_t at, unsigned salt)
-{
-    return (unsigned char)(pattern_word(at / 8, salt) >> at % 8 * 8);
-}
-
-static inline void paint(unsigned char *block, size_t size, unsigned salt)
-{
-    size_t words = size / 8;
-
-    for (size_t i = 0; i < words; i++)
-        ((story_word *)block)[i] = pattern_word(i, salt);
-    for (size_t i = words * 8; i < size; i++)
-        block[i] = pattern(i, salt);
-}
-
-/* The first byte of the range that is not the pattern's byte at the same distance from origin, or SIZE_MAX. */
-static inline size_t first_wrong(const unsigned char *block, size_t size, size_t origin, unsigned salt)
-{
-    for (size_t i = 0; i < size; i++) {
-        size_t at = origin + i;
-
-        if (at % 8 == 0 && size - i >= 8 && *(const story_word *)(block + i) == pattern_word(at / 8, salt))
-            i += 7;
-        else if (block[i] != pattern(at, salt))
-            return i;
-    }
-    return SIZE_MAX;
-}
-
-static inline bool holds(const unsigned char *memory, size_t size, size_t origin, unsigned salt)
-{
-    return first_wrong(memory, size, origin, salt) == SIZE_MAX;
-}
-
-static inline bool zero(const unsigned char *memory, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (memory[i] != 0)
-            return false;
-    return true;
 }
 
 /* Whether a file is mapped somewhere in the range: in memory from malloc only the shim does that. */

@@ -2,23 +2,8 @@
 # The layers of the source: TAP. Needs only the tree; the object files where they are plain ones.
 src=${TOP_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}/src
 objects=${TOP_BUILDDIR:-.}/src
-number=0
-
-# result PROMISE OFFENDERS: passes when nothing offends.
-result() {
-    number=$((number + 1))
-    if [ -z "$2" ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        echo "$2" | sed 's/^/# /'
-    fi
-}
-
-skip() {
-    number=$((number + 1))
-    echo "ok $number - $1 # SKIP $2"
-}
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../../tests/support/tap.sh"
 
 # Includes of a room that name a room above it. Rooms, lowest first: base kernel engine shim.
 upward() {
@@ -69,4 +54,4 @@ elif grep -q '^SANITIZER_FLAGS = .' "${TOP_BUILDDIR:-.}/Makefile" 2>/dev/null; t
 else
     result 'the engine refers to no interposed name' "$(undefined)"
 fi
-echo "1..$number"
+end

@@ -12,6 +12,7 @@
 #include "base/next.h"
 #include "base/page.h"
 #include "engine/engine.h"
+#include "tests/support/pattern.h"
 
 /* clang 14's TSan takes the clone() that makes our mount, CLONE_VFORK or not, for a fork, and dies. */
 #if UNIT_TSAN && defined(__clang__)
@@ -67,34 +68,19 @@ void unit_remove(void *start)
         UNIT_FAIL("engine_remove gave back %p for %p", raw, start);
 }
 
-/* Neighbouring pages and neighbouring bytes differ, and no page looks like another at an offset. */
-static unsigned char pattern(unsigned number, size_t offset)
-{
-    uint64_t x = ((uint64_t)number << 20 | (offset & 0xfffff)) * UINT64_C(0x9e3779b97f4a7c15);
-
-    return (unsigned char)(x >> 56) | 1;
-}
-
 void unit_fill(char *start, size_t size, unsigned number)
 {
-    for (size_t i = 0; i < size; i++)
-        start[i] = (char)pattern(number, i);
+    paint((unsigned char *)start, size, number);
 }
 
 bool unit_holds(const char *start, size_t size, unsigned number)
 {
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)start[i] != pattern(number, i))
-            return false;
-    return true;
+    return holds((const unsigned char *)start, size, 0, number);
 }
 
 bool unit_all(const char *start, size_t size, int value)
 {
-    for (size_t i = 0; i < size; i++)
-        if (start[i] != (char)value)
-            return false;
-    return true;
+    return all_are((const unsigned char *)start, size, (unsigned char)value);
 }
 
 bool unit_copy(void *to, const void *from, size_t size)
