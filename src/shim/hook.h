@@ -17,13 +17,15 @@
 
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* SIZE_MAX until shim_start() has run, and for ever with COWSHIM_MODE=off: then every call goes straight on. */
+/* SIZE_MAX until shim_start() has run, and for ever with COWSHIM_MODE=off: then every call goes straight on.
+   Atomic, because a constructor that ran before ours may have started threads: one that finds a size here must find all that
+   shim_start() set up before it as well, on processors that do not keep stores in order, too. */
 struct hot {
-    size_t min_copy; /* min_size, or what an observer wants to know of */
-    size_t min_size;
-    size_t min_allocation;
-    size_t min_mapping; /* with COWSHIM_SCOPE=anon */
-    uintptr_t page_mask; /* an address with none of these bits may be a block's start */
+    _Atomic size_t min_copy; /* min_size, or what an observer wants to know of */
+    _Atomic size_t min_size;
+    _Atomic size_t min_allocation;
+    _Atomic size_t min_mapping; /* with COWSHIM_SCOPE=anon */
+    _Atomic uintptr_t page_mask; /* an address with none of these bits may be a block's start */
 };
 
 extern struct hot hot __attribute__((visibility("hidden")));
