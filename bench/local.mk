@@ -14,13 +14,18 @@ bench_workloads_SOURCES = \
 bench_workloads_CFLAGS = $(AM_CFLAGS) -O2
 bench_workloads_LDADD = -lpthread
 
+# One cell of the grid: what bench/grid.py runs.
+noinst_PROGRAMS += bench/grid
+bench_grid_SOURCES = bench/grid.c
+bench_grid_CFLAGS = $(AM_CFLAGS) -O2
+
 # A shared module that is never installed: -rpath makes libtool build one at all.
 noinst_LTLIBRARIES += bench/empty.la
 bench_empty_la_SOURCES = bench/empty.c
 bench_empty_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 EXTRA_DIST += \
-    bench/bench.py bench/compare.py bench/curves.py bench/machine.py \
+    bench/bench.py bench/compare.py bench/curves.py bench/grid.py bench/machine.py \
     bench/numpy_rows.py bench/plot.py bench/rows.py bench/runner.py \
     bench/curves.json bench/results.md
 

@@ -56,7 +56,7 @@ static bool walk(struct world *world)
     world->blocks = calloc(count + 1, sizeof(struct block *));
     if (world->blocks == NULL)
         return false;
-    memset(world->records, 0, sizeof world->records);
+    memset(&world->shim, 0, sizeof world->shim);
     world->saving = 0;
     world->point_count = 0;
     for (uint32_t i = 0; i < count && !world->failed; i++) {
@@ -106,6 +106,7 @@ bool simulate(const struct trail *trail, unsigned policy, struct simulation *sim
     world->trail = trail;
     world->out = simulation;
     world->policy = (enum config_policy)policy;
+    costs_read(&world->costs);
     world->points = malloc((trail->count + 2) * sizeof *world->points);
     done = world->points != NULL && sort_changes(world) && walk(world);
     if (done) {

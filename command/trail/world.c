@@ -107,7 +107,7 @@ static struct cell *cell_at(struct world *world, struct block *block, uint32_t p
 }
 
 /* The copy that wrote a cell is over, or the program is: was it worth it? */
-static void judge(struct world *world, const struct cell *cell)
+static void weigh(struct world *world, const struct cell *cell)
 {
     struct outcome *outcome;
 
@@ -118,20 +118,63 @@ static void judge(struct world *world, const struct cell *cell)
     outcome->same += !cell->changed;
 }
 
-/* As site_fate() of the engine: the place that made the copy learns what became of it. */
+/* How many pages a cell stands for is not known in a slice: all of its cells together stand for all of it. */
+struct tally {
+    uint32_t asked[SLICES], counted[SLICES];
+};
+
+static void tally_add(struct tally *tally, uint32_t pages, uint32_t page, bool counts)
+{
+    unsigned slice = slice_of(pages, page);
+
+    tally->asked[slice]++;
+    tally->counted[slice] += counts;
+}
+
+static uint32_t tally_pages(const struct tally *tally, uint32_t pages, unsigned slice)
+{
+    uint64_t size = slice_start(pages, slice + 1) - slice_start(pages, slice);
+
+    return tally->asked[slice] == 0 ? 0 : (uint32_t)(size * tally->counted[slice] / tally->asked[slice]);
+}
+
+/* The shares of those slices that are known; returns the pages. */
+static uint32_t tally_fate(const struct tally *tally, const struct past *past, struct fate *fate)
+{
+    uint32_t pages = 0;
+
+    memset(fate, 0, sizeof *fate);
+    fate->read = SHARE_UNKNOWN;
+    for (unsigned i = 0; i < SLICES; i++) {
+        bool known = i < slice_count(past->pages) && tally->asked[i] > 0;
+
+        fate->written[i] = known ? (uint16_t)(tally->counted[i] * SHARE_ONE / tally->asked[i]) : SHARE_UNKNOWN;
+        if (known && (past->shared >> i & 1) != 0)
+            pages += tally_pages(tally, past->pages, i);
+    }
+    return pages;
+}
+
+/* As fate_of_copy() of the engine: what became of the copy is learned. */
 static void tell_fate(struct world *world, struct block *block)
 {
-    unsigned asked = 0, written = 0;
+    struct past *past = &block->made;
+    struct tally tally = {0};
+    struct fate fate;
+    uint32_t written;
 
-    for (uint32_t i = 0; i < block->count; i++) {
-        if (block->cells[i].made_by == NO_BLOCK)
-            continue;
-        asked++;
-        written += block->cells[i].changed;
+    for (uint32_t i = 0; past->pages > 0 && i < block->count; i++) {
+        const struct cell *cell = &block->cells[i];
+
+        if (cell->made_by != NO_BLOCK && cell->page >= past->first && cell->page - past->first < past->pages)
+            tally_add(&tally, past->pages, cell->page - past->first, cell->changed);
     }
-    if (block->site != 0 && asked > 0)
-        policy_learn(&world->records[block->site % WORLD_SITES], written * SHARE_ONE / asked);
-    block->site = 0;
+    if (past->pages > 0) {
+        written = tally_fate(&tally, past, &fate);
+        policy_learn_copy(&world->shim, &past->place, &fate, (int64_t)written * world->costs.fault - past->native,
+                          past->known);
+    }
+    past->pages = 0;
 }
 
 /* Cells of the pages [first, end) are overwritten or freed. */
@@ -144,7 +187,7 @@ static void clear(struct world *world, struct block *block, uint32_t first, uint
             block->cells[kept++] = block->cells[i];
             continue;
         }
-        judge(world, &block->cells[i]);
+        weigh(world, &block->cells[i]);
         let_go(world, &block->cells[i]);
     }
     block->count = kept;
@@ -170,42 +213,65 @@ static bool same_as_stored(const struct copying *copying, uint32_t i)
            cell->hash == copying->samples[i].hash;
 }
 
-/* Asks the shim's policy, with what it would see. */
-static bool worthwhile(struct world *world, const struct copying *copying)
+/* As fate_of_source() of the engine. */
+static void tell_source(struct world *world, const struct copying *copying, const struct tally *own)
 {
-    struct record *record = &world->records[copying->event->site % WORLD_SITES];
-    struct block *source = copying->source;
-    uint32_t own = 0;
+    struct past *past = &copying->source->given;
+    struct fate fate;
+    uint32_t written;
+
+    if (past->pages == copying->pages && past->first == copying->from) {
+        written = tally_fate(own, past, &fate);
+        policy_learn_source(&world->shim, &past->place, &fate, (int64_t)written * world->costs.fault);
+    }
+    past->pages = 0;
+}
+
+/* Asks the shim's policy, with what it would see: the slices that it would share. */
+static uint64_t worthwhile(struct world *world, const struct copying *copying)
+{
+    const struct trail_copy *event = copying->event;
+    uint64_t time = event->event.time - world->trail->begin->event.time;
+    struct origin place = policy_origin(event->site, world->trail->steps[copying->step].source + 1, event->size);
+    uint32_t private_pages[SLICES];
+    struct tally own = {0};
     struct facts facts = {
         .policy = world->policy,
         .pages = copying->pages,
-        .target_huge = copying->event->target_huge,
-        .target_touched = copying->event->target_touched,
-        .huge_store = copying->event->huge_store,
+        .fresh = !event->target_touched && copying->target->made.place.keys[0] == 0,
+        .huge = event->target_huge,
+        .huge_store = event->huge_store,
+        .filled = event->target_touched ? slice_all(copying->pages) : 0,
+        .private_pages = private_pages,
     };
-    bool shares;
+    struct judgement judgement;
 
-    for (uint32_t i = 0; i < copying->event->samples; i++)
-        own += !same_as_stored(copying, i);
-    facts.private_pages = (size_t)copying->pages * own / (copying->event->samples == 0 ? 1 : copying->event->samples);
-    if (source->measured && copying->pages > 0)
-        source->changes = policy_mean(source->changes, (unsigned)(facts.private_pages * SHARE_ONE / copying->pages));
-    source->measured = false;
-    facts.source_changes = source->changes;
-    shares = policy_shares(&facts, record);
-    policy_note(record, shares);
-    source->measured = shares;
-    return shares;
+    for (uint32_t i = 0; i < event->samples && copying->pages > 0; i++)
+        if (copying->samples[i].page < copying->pages)
+            tally_add(&own, copying->pages, copying->samples[i].page, !same_as_stored(copying, i));
+    for (unsigned i = 0; i < SLICES; i++)
+        private_pages[i] = i < slice_count(copying->pages) ? tally_pages(&own, copying->pages, i) : 0;
+    tell_source(world, copying, &own);
+    facts.purse = policy_purse(&world->shim, &place, time, time + 1);
+    judgement = policy_decide(&world->shim, &place, &facts, &world->costs);
+    if (judgement.shared != 0) {
+        copying->target->made = (struct past){copying->to, copying->pages, judgement.shared, place, judgement.native,
+                                             judgement.known};
+        copying->source->given = copying->target->made;
+        copying->source->given.first = copying->from;
+    }
+    return judgement.shared;
 }
 
-/* The target's cells are made anew. Shared: they hold what the source's hold. */
-static void write_cells(struct world *world, const struct copying *copying, bool shared)
+/* The target's cells are made anew. In shared slices they hold what the source's hold. */
+static void write_cells(struct world *world, const struct copying *copying, uint64_t slices)
 {
     uint32_t count = copying->event->samples;
     double weight = count == 0 ? 0 : (double)copying->pages * world->trail->begin->page_size / count;
 
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t hash = copying->samples[i].hash;
+        uint32_t hash = copying->samples[i].hash, page = copying->samples[i].page;
+        bool shared = page < copying->pages && slices >> slice_of(copying->pages, page) & 1;
         struct cell *from = shared ? cell_at(world, copying->source, copying->from + copying->samples[i].page) : NULL;
         struct version *version;
         struct cell *to;
@@ -238,6 +304,7 @@ static void copy(struct world *world, uint32_t number)
     uint64_t page = world->trail->begin->page_size;
     uint64_t head = (page - event->to % page) % page;
     bool eligible = world->trail->begin->apply != 0 ? event->shared > 0 : event->reason == REASON_none;
+    uint64_t slices = ~UINT64_C(0);
 
     outcome->reason = event->reason;
     if (step->block == NO_BLOCK || world->blocks[step->block] == NULL)
@@ -252,14 +319,12 @@ static void copy(struct world *world, uint32_t number)
         tell_fate(world, copying.source);
         tell_fate(world, copying.target);
     }
-    if (eligible && world->trail->begin->apply == 0 && !worthwhile(world, &copying)) {
+    if (eligible && world->trail->begin->apply == 0 && (slices = worthwhile(world, &copying)) == 0) {
         outcome->reason = REASON_unlikely;
         eligible = false;
     }
     clear(world, copying.target, copying.to, copying.to + copying.pages);
-    write_cells(world, &copying, eligible);
-    if (eligible)
-        copying.target->site = event->site;
+    write_cells(world, &copying, eligible ? slices : 0);
 }
 
 static void rewrite(struct world *world, struct cell *cell, uint32_t hash)

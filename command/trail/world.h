@@ -6,8 +6,6 @@
 #include "engine/policy/policy.h"
 #include "command/trail/simulate.h"
 
-#define WORLD_SITES 1024
-
 /* One content of a page, seen by all that hold it. The first of them, who has held it longest, is the one whom it costs memory: the
    others save what they stand for, which differs, since a large copy and the small ones that filled its source are not sampled
    equally densely. */
@@ -31,12 +29,19 @@ struct cell {
     struct holder *holder;
 };
 
+/* A shared copy whose fate is not known yet; see struct trace of the engine. */
+struct past {
+    uint32_t first, pages; /* 0 pages: none */
+    uint64_t shared;       /* slices */
+    struct origin place;
+    int64_t native;
+    bool known;
+};
+
 struct block {
     struct cell *cells; /* by page */
     uint32_t count;
-    uint32_t site;    /* of the shared copy that is in it, or 0; see struct block of the engine */
-    unsigned changes; /* likewise */
-    bool measured;
+    struct past made, given; /* the last shared copy into it, and of it */
 };
 
 struct world {
@@ -44,7 +49,8 @@ struct world {
     struct simulation *out;
     enum config_policy policy;
     struct block **blocks; /* by step */
-    struct record records[WORLD_SITES];
+    struct policy shim; /* what the shim would have learned */
+    struct costs costs;
     double saving; /* now */
     uint32_t *late; /* steps with changes, by the step after which they take place */
     uint32_t *late_first;

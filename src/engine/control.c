@@ -7,6 +7,7 @@
 #include "base/page.h"
 #include "engine/block/block.h"
 #include "engine/engine.h"
+#include "engine/policy/hint.h"
 #include "engine/process/entry.h"
 #include "engine/store/extent.h"
 #include "engine/report/observe.h"
@@ -86,6 +87,7 @@ static void give_hint(struct block *block, enum engine_hint hint)
 {
     lock_take(&block->lock);
     block->barred = hint != HINT_NONE && (hint == HINT_EXCLUDE || block->barred);
+    hint_forget_all();
     block->rewritten = hint != HINT_NONE && (hint == HINT_REWRITE || block->rewritten);
     lock_drop(&block->lock);
     block_export_change(block);

@@ -99,12 +99,19 @@ int map_replace(uintptr_t temporary, uintptr_t target, size_t size)
     return got < 0 && got > -4096 ? (int)got : 0;
 }
 
+bool map_readable(uintptr_t page)
+{
+    unsigned nobody = 0;
+
+    return SYS_MUST(SYS_futex, page, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, &nobody, 0) != -EFAULT;
+}
+
 /* futex(2) reads the word, or adds nothing to it, and wakes nobody: the cheapest calls that fault like the program would. */
 unsigned map_access(uintptr_t page)
 {
     unsigned add_nothing = FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0);
     unsigned nobody = 0;
-    bool readable = SYS_MUST(SYS_futex, page, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, &nobody, 0) != -EFAULT;
+    bool readable = map_readable(page);
     bool writable = readable && SYS_MUST(SYS_futex, &nobody, FUTEX_WAKE_OP_PRIVATE, 0, 0, page, add_nothing) != -EFAULT;
 
     return (readable ? ACCESS_READ : 0) | (writable ? ACCESS_WRITE : 0);

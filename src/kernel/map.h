@@ -29,6 +29,7 @@ int map_replace(uintptr_t temporary, uintptr_t target, size_t size);
 #define ACCESS_EXECUTE 4u
 #define ACCESS_USUAL (ACCESS_READ | ACCESS_WRITE)
 unsigned map_access(uintptr_t page);
+bool map_readable(uintptr_t page); /* unlike the above leaves a page that is shared with a file what it is */
 int map_protect(uintptr_t start, size_t size, unsigned access);
 /* Makes every page of the range present for reading (MADV_POPULATE_READ, Linux 5.14). */
 int map_populate_read(uintptr_t start, size_t size);

@@ -36,6 +36,11 @@ uint64_t usage_spent(void)
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
+uint64_t usage_processor(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 bool usage_huge_always(void)
 {
     static _Atomic int known; /* 0: not read, 1: no, 2: yes */

@@ -12,6 +12,8 @@ uint64_t usage_faults(void);
 uint64_t usage_now(void);
 /* Nanoseconds that this thread has been on a processor. */
 uint64_t usage_spent(void);
+/* And all threads of the process so far. */
+uint64_t usage_processor(void);
 /* Whether anonymous memory gets huge pages unasked (transparent_hugepage/enabled is always). Read once. */
 bool usage_huge_always(void);
 

@@ -56,12 +56,13 @@ tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_header.c \
     tests/unit/engine_memory.c \
     tests/unit/engine_merge.c \
+    tests/unit/engine_fate.c \
+    tests/unit/engine_judge.c \
     tests/unit/engine_policy.c \
     tests/unit/engine_race.c \
     tests/unit/engine_reason.c \
     tests/unit/engine_reclaim.c \
     tests/unit/engine_seal.c \
-    tests/unit/engine_sites.c \
     tests/unit/engine_snapshot.c \
     tests/unit/engine_store.c \
     tests/unit/engine_summary.c

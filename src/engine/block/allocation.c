@@ -15,7 +15,7 @@
 #include "engine/block/header.h"
 #include "engine/report/observe.h"
 #include "engine/store/reclaim.h"
-#include "engine/policy/sites.h"
+#include "engine/policy/fate.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
 #include "engine/report/savings.h"
@@ -61,17 +61,19 @@ static void make_room(uintptr_t start, size_t size)
 bool engine_add(void *start, size_t size, void *raw)
 {
     struct entry entry;
-    bool added;
+    struct block *block;
 
     observe_look(OBSERVED_BLOCK, size);
     if (!entry_begin(&entry))
         return false;
     engine_wake(); /* inside: it takes locks, which a fork must not find held */
     make_room((uintptr_t)start, size);
-    added = block_add((uintptr_t)start, size, raw) != NULL;
+    block = block_add((uintptr_t)start, size, raw);
+    if (block != NULL)
+        fate_enter(block);
     reclaim_event();
     entry_end(&entry);
-    return added;
+    return block != NULL;
 }
 
 /* The allocation, or registered memory, that starts there; held, or NULL. */
@@ -123,7 +125,7 @@ static int make_anonymous(struct block *block)
     int error;
 
     lock_take(&block->lock);
-    site_fate(block);
+    fate_of_copy(block);
     error = block_foreign(block) ? foreign_forget_stale(block, 0, page_down(UINTPTR_MAX)) : 0;
     if (error == 0)
         error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */
@@ -175,10 +177,12 @@ void *engine_take_stuck(void)
 static void remove_block(struct block *block, void **raw)
 {
     /* In a vfork child the views are the parent's as well: they stay, and with them the block. */
-    if (block->extents_count > 0 && !descriptor_in_own_process())
+    if (block->extents_count > 0 && !descriptor_in_own_process()) {
         *raw = NULL;
-    else if (block_remove(block))
+    } else if (block_remove(block)) {
+        fate_leave(block);
         *raw = block->extents_count == 0 ? memory_of(block) : give_back(block);
+    }
 }
 
 /* Whether the block may leave without the long way in: most blocks have no views. */
@@ -304,6 +308,8 @@ struct block *engine_withdraw(const void *start)
         block_release(block);
         block = NULL;
     }
+    if (block != NULL)
+        fate_leave(block);
     entry_end(&entry);
     return block;
 }
@@ -377,6 +383,7 @@ void engine_move(void *to, void *from, size_t size)
         target = block_find_start((uintptr_t)to);
         if (source != NULL && target != NULL && descriptor_in_own_process() && !target->excluded && !source->excluded) {
             block_lock_pair(source, target);
+            fate_forget(source); /* its pages are elsewhere afterwards */
             move_pages(target, source, size);
             block_unlock_pair(source, target);
             counter_add(COUNT_blocks_moved, 1);

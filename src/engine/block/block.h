@@ -12,6 +12,7 @@
 
 #include "base/lock.h"
 #include "base/tree.h"
+#include "engine/policy/trace.h"
 
 enum block_kind {
     BLOCK_MALLOC,     /* an allocation: raw is the allocator's own pointer */
@@ -45,9 +46,8 @@ struct block {
     bool rewritten;        /* cowshim_expect_rewrite() */
     unsigned char header;  /* enum block_header */
     unsigned changing;     /* mprotect calls of the program under way here; only in foreign memory */
-    bool measured;       /* shared from since changes was last measured */
-    unsigned made_by;    /* the place (sites.h) whose copy this is, until its fate is known; or 0 */
-    unsigned changes;    /* running mean of the share that was rewritten between two copies of it */
+    struct trace made;   /* of the last copy into it */
+    struct trace given;  /* of the last copy of it */
     unsigned export_slot; /* registry lock; see export.h */
     uintptr_t header_word; /* what the allocator has in front of the block, while its page is dropped */
     size_t copied_pages; /* scattered private pages that copies of it had to copy since it was last whole */

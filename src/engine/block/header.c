@@ -57,3 +57,12 @@ void header_restore(struct block *block)
         page_of(block)[1] = block->header_word;
     block->header = HEADER_STAYS;
 }
+
+bool header_says_mapped(const struct block *block)
+{
+    const uintptr_t *raw = block->raw;
+
+    if (raw == NULL || (uintptr_t)raw % page_size != CHUNK_WORDS * sizeof *raw || !next_is_glibc())
+        return false;
+    return ((block->header == HEADER_DROPPED ? block->header_word : raw[-1]) & CHUNK_MAPPED) != 0;
+}

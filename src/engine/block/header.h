@@ -12,5 +12,7 @@
 void header_drop(struct block *block);
 /* Puts it back, and it stays: what follows may read it at any time. Needs the lock, or that nobody else knows the block. */
 void header_restore(struct block *block);
+/* Whether glibc mapped the memory for this block alone, and will unmap it at free(). Reads only what lies in a page of the block's own. */
+bool header_says_mapped(const struct block *block);
 
 #endif

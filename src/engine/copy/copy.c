@@ -17,10 +17,12 @@
 #include "engine/block/header.h"
 #include "engine/report/observe.h"
 #include "engine/store/reclaim.h"
-#include "engine/policy/sites.h"
+#include "engine/policy/hint.h"
+#include "engine/policy/policy.h"
 #include "engine/copy/snapshot.h"
 #include "engine/copy/verify.h"
 #include "kernel/descriptor.h"
+#include "kernel/map.h"
 #include "kernel/pagemap.h"
 #include "kernel/write_guard.h"
 #include "engine/report/savings.h"
@@ -70,10 +72,11 @@ static enum reason check_addresses(uintptr_t to, uintptr_t from, size_t size)
 struct copy {
     uintptr_t to, from;
     size_t size;
-    unsigned site; /* 0: the program wants it shared, whatever the policy says */
+    struct origin place; /* keys of 0: the program wants it shared, whatever the policy says */
     struct block *target, *source; /* held, or NULL */
     struct observed_verdict verdict;
-    size_t copied; /* of what was done: not shared */
+    uint64_t plain; /* slices of its whole pages that are done when they are copied plainly */
+    size_t copied;  /* of what was done: not shared */
 };
 
 /* Both locks held. */
@@ -84,21 +87,29 @@ static enum reason check_blocks(const struct copy *copy)
 
     if (!block_settled(source) || !block_settled(target) || source->barred || target->barred)
         return REASON_excluded;
-    if (copy->site != 0 && config_choice(policy) != POLICY_MEMORY && (source->rewritten || target->rewritten))
+    if (copy->place.keys[0] != 0 && config_choice(policy) != POLICY_MEMORY && (source->rewritten || target->rewritten))
         return REASON_unlikely;
     return REASON_none;
 }
 
 static enum reason map_pages(struct copy *copy, struct pages pages, size_t *done)
 {
-    uintptr_t target = pages.start + (copy->to - copy->from);
-    size_t size = pages.end - pages.start;
+    struct snapshot snapshot = {
+        .from = copy->source,
+        .to = copy->target,
+        .source = pages.start,
+        .target = pages.start + (copy->to - copy->from),
+        .size = pages.end - pages.start,
+        .place = copy->place,
+    };
     enum reason why;
 
-    if (observe_substitutes())
-        *done = snapshot_range(copy->source, pages.start, copy->target, target, size, copy->site, &copy->copied, &why);
-    else
-        why = snapshot_judge(copy->source, pages.start, copy->target, target, size, &copy->verdict);
+    if (!observe_substitutes())
+        return snapshot_judge(&snapshot, &copy->verdict);
+    why = snapshot_range(&snapshot);
+    *done = snapshot.done;
+    copy->plain = snapshot.plain;
+    copy->copied = snapshot.copied + snapshot.plain_bytes;
     return why;
 }
 
@@ -119,18 +130,39 @@ static enum reason map_copy(struct copy *copy, size_t *done)
     return why;
 }
 
+/* The slices that the policy left, as far as they are done. */
+static size_t copy_slices(const struct copy *copy, struct pages pages, size_t done)
+{
+    size_t all = (pages.end - pages.start) / page_size, bytes = 0;
+    unsigned count = slice_count(all);
+
+    for (unsigned at = 0, end; at < count; at = end) {
+        size_t from = slice_start(all, at) * page_size, to;
+
+        end = slice_alike(copy->plain, at, count);
+        to = slice_start(all, end) * page_size;
+        to = to < done ? to : done;
+        if ((copy->plain >> at & 1) == 0 || from >= to)
+            continue;
+        bytes_copy((void *)(pages.start + (copy->to - copy->from) + from), (const void *)(pages.start + from), to - from);
+        bytes += to - from;
+    }
+    return bytes;
+}
+
 /* The edges, and what the snapshot left over. */
 static void finish(const struct copy *copy, size_t done)
 {
     struct pages pages = whole_pages(copy->from, copy->size);
     size_t head = pages.start - copy->from;
     size_t rest = copy->size - head - done;
+    size_t plain = copy_slices(copy, pages, done);
 
     bytes_copy((void *)copy->to, (const void *)copy->from, head);
     bytes_copy((void *)(copy->to + head + done), (const void *)(copy->from + head + done), rest);
     counter_add(COUNT_copies_shared, 1);
-    counter_add(COUNT_bytes_shared, done);
-    counter_add(COUNT_bytes_edges, head + rest);
+    counter_add(COUNT_bytes_shared, done - plain);
+    counter_add(COUNT_bytes_edges, head + rest + plain);
 }
 
 /* Whole pages that are overwritten need not show a store first: a fault would copy bytes that die at once. */
@@ -141,8 +173,8 @@ static void drop_overwritten(struct block *block, uintptr_t start, size_t size)
 
     lock_take(&block->lock);
     if (block_settled(block) && extent_any(block, pages.start, pages.end) && look_around(&look) == REASON_none &&
-        verify_range(block, pages.start, pages.end) == 0)
-        drop_views(block, pages.start, pages.end);
+        verify_range(block, pages.start, pages.end) == 0 && drop_views(block, pages.start, pages.end) == 0)
+        map_populate_write(pages.start, pages.end - pages.start); /* one call is cheaper than a fault for each page */
     lock_drop(&block->lock);
 }
 
@@ -175,7 +207,7 @@ static void tell(struct copy *copy, enum reason why, size_t done)
     say(copy, why, done);
     copy->verdict.reason = why;
     copy->verdict.shared = done;
-    copy->verdict.site = copy->site;
+    copy->verdict.site = copy->place.keys[BY_CLASS];
     observe_copy_judged(copy->to, copy->from, copy->size, &copy->verdict);
 }
 
@@ -208,15 +240,27 @@ static void conclude(struct copy *copy, enum reason why, size_t done, const void
     savings_event();
 }
 
+/* Known to be better plain, and nobody is listening. */
+static bool is_plain(uintptr_t to, uintptr_t from, size_t size)
+{
+    if (observed() || !hint_plain(to, from, size))
+        return false;
+    reason_add(REASON_unlikely, size);
+    log_debug("copy of %zu bytes from %p to %p: plain, as the last ones: %s", size, (void *)from, (void *)to,
+              reason_words(REASON_unlikely));
+    return true;
+}
+
 bool engine_copy(void *to, const void *from, size_t size, const void *caller)
 {
-    struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size, .site = site_of(caller, size)};
+    struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size};
     struct entry entry;
     enum reason why;
     size_t done = 0;
 
-    if (!observe_look(OBSERVED_COPY, size))
+    if (is_plain(copy.to, copy.from, size) || !observe_look(OBSERVED_COPY, size))
         return false;
+    copy.place = policy_origin((uintptr_t)caller, copy.from, size);
     if (!entry_begin_quiet(&entry)) {
         reason_add(REASON_nested, size);
         return false;
@@ -225,6 +269,10 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
     if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process &&
         !overlap(copy.to, copy.from, size))
         drop_overwritten(copy.target, copy.to, size);
+    if (why == REASON_unlikely && done == 0)
+        hint_give(copy.to, copy.from, size);
+    else
+        hint_take(copy.to, copy.from, size);
     conclude(&copy, why, done, caller);
     entry_end(&entry);
     if (done > 0)

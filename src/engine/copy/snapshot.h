@@ -7,15 +7,23 @@
 #include "engine/report/counters.h"
 #include "engine/report/observe.h"
 
-/* Makes [target, target + size) of `to` hold what [source, source + size) of `from` holds; page-aligned, not overlapping; both
-   locks held. Returns how many leading bytes are done; *why tells what stopped it short (REASON_none: nothing). The rest of the
-   target is unspecified and for the caller to copy; the source is unchanged in any case. site: where the policy learns; 0: it is
-   not asked. *copied: how many of the bytes that are done were copied. */
-size_t snapshot_range(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size, unsigned site,
-                      size_t *copied, enum reason *why);
+/* What is asked for, and what came of it. */
+struct snapshot {
+    struct block *from, *to; /* both locks held */
+    uintptr_t source, target; /* page-aligned, not overlapping */
+    size_t size;
+    struct origin place; /* where the policy learns; keys of 0: it is not asked */
+    size_t done;        /* leading bytes that are done: the target holds what the source holds, but for plain slices */
+    uint64_t plain;     /* slices (history.h) of all of it that are for the caller to copy, into memory that is there */
+    size_t plain_bytes; /* of what is done */
+    size_t copied;      /* bytes of what is done that were copied here */
+};
+
+/* Makes the target show what the source does. REASON_none, or what stopped it short: the rest of the target is unspecified and for the
+   caller to copy; the source is unchanged in any case. */
+enum reason snapshot_range(struct snapshot *snapshot);
 /* What would stop it before the first page, without doing anything; and what the policy would be asked with. */
-enum reason snapshot_judge(struct block *from, uintptr_t source, struct block *to, uintptr_t target, size_t size,
-                           struct observed_verdict *verdict);
+enum reason snapshot_judge(const struct snapshot *snapshot, struct observed_verdict *verdict);
 
 /* Moves what is private in [start, end) of a block into stores, for the next copies. Its lock held. */
 enum reason snapshot_seal(struct block *block, uintptr_t start, uintptr_t end);

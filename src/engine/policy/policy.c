@@ -1,107 +1,107 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/policy/policy.h"
 
-#include <stdint.h>
+#include "base/bytes.h"
 
 #include "base/poison.h"
 
-/* Nanoseconds a page; see KERNEL.md's table. Only their ratios matter. */
-#define PLAIN_FRESH 2700  /* plain copy into fresh memory, 4 KiB pages */
-#define PLAIN_HUGE 800    /* the same, huge pages */
-#define PLAIN_TOUCHED 410 /* plain copy into memory in use */
-#define SEAL_SMALL 1800
-#define SEAL_HUGE 450
-#define FAULT 2900 /* the first write to a page of a view: the store is read where a plain copy had the page in its cache */
+/* So many fates alike, and only every fourth is looked at. */
+#define SETTLED 6
+#define TURNS 4
 
-#define PATIENCE_FIRST 32
-#define PATIENCE_LAST 512
-
-static uint64_t plain_cost(const struct facts *facts)
+static uint32_t key(uint64_t a, uint64_t b, uint64_t kind)
 {
-    return (uint64_t)facts->pages * (facts->target_touched ? PLAIN_TOUCHED : facts->target_huge ? PLAIN_HUGE : PLAIN_FRESH);
+    uint64_t hash = (a ^ (b * UINT64_C(0xff51afd7ed558ccd)) ^ (kind << 56)) * UINT64_C(0x9e3779b97f4a7c15);
+
+    hash = (hash ^ hash >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (uint32_t)(hash >> 32) | 1;
 }
 
-/* What sharing costs now and later: the seal, and a fault for each page that copy or source will write. */
-static uint64_t shared_cost(const struct facts *facts, unsigned rewritten)
+struct origin policy_origin(uintptr_t caller, uintptr_t source, size_t size)
 {
-    uint64_t seal = (uint64_t)facts->private_pages * (facts->huge_store ? SEAL_HUGE : SEAL_SMALL);
-    uint64_t faults = (uint64_t)facts->pages * FAULT * (rewritten + facts->source_changes) / SHARE_ONE;
+    unsigned size_class = 63 - (unsigned)__builtin_clzl(size | 1);
 
-    return seal + faults;
+    return (struct origin){{key(source ^ caller << 20, size, 1), key(caller, size, 2), key(caller, size_class, 3)}};
 }
 
-static bool pays(const struct facts *facts, unsigned rewritten)
+static struct history *slot(struct policy *policy, uint32_t key)
 {
-    uint64_t plain = plain_cost(facts);
-    uint64_t shared = shared_cost(facts, rewritten);
-
-    /* Sharing that gives half of the memory or more may cost time, though not badly. */
-    if (rewritten + facts->source_changes <= SHARE_ONE / 2)
-        return shared <= 3 * plain;
-    return shared <= plain + plain / 20;
+    return &policy->histories[(key >> 1) % HISTORIES];
 }
 
-/* What a lost try costs, in plain copies: several, where those are cheap (huge pages, memory in use). */
-static unsigned lost_try(const struct facts *facts)
+/* The one of that key, or NULL. */
+static struct history *find(struct policy *policy, uint32_t key)
 {
-    uint64_t plain = plain_cost(facts);
-    uint64_t lost = (uint64_t)facts->pages * FAULT;
+    struct history *history = slot(policy, key);
 
-    return lost <= plain ? 1 : (unsigned)((lost + plain / 2) / plain);
+    return history->key == key ? history : NULL;
 }
 
-static bool tries_again(const struct facts *facts, const struct record *record)
+/* Likewise; a new one takes the place of one that has the same slot. */
+static struct history *make(struct policy *policy, uint32_t key)
 {
-    unsigned patience = record->patience == 0 ? PATIENCE_FIRST : record->patience;
+    struct history *history = slot(policy, key);
 
-    return record->declined >= patience * lost_try(facts);
-}
-
-bool policy_shares(const struct facts *facts, const struct record *record)
-{
-    bool known = record->seen > 0 || facts->source_changes > 0;
-
-    if (facts->policy == POLICY_MEMORY)
-        return true;
-    if (tries_again(facts, record))
-        return true;
-    if (!known)
-        return facts->policy == POLICY_BALANCED;
-    if (facts->policy == POLICY_SPEED)
-        return shared_cost(facts, record->rewritten) <= plain_cost(facts);
-    return pays(facts, record->rewritten);
-}
-
-unsigned policy_mean(unsigned mean, unsigned value)
-{
-    return (3 * mean + value + 2) / 4;
-}
-
-void policy_learn(struct record *record, unsigned rewritten)
-{
-    record->rewritten = record->seen == 0 ? rewritten : policy_mean(record->rewritten, rewritten);
-    if (record->seen < UINT32_MAX)
-        record->seen++;
-    if (rewritten <= SHARE_ONE / 2)
-        record->patience = 0;
-}
-
-void policy_note(struct record *record, bool shared)
-{
-    if (!shared) {
-        record->declined++;
-        return;
+    if (history->key != key) {
+        bytes_fill(history, 0, sizeof *history);
+        history->key = key;
     }
-    /* A try after many refusals: if it fails too, wait longer for the next. */
-    if (record->declined > 0) {
-        unsigned patience = record->patience == 0 ? PATIENCE_FIRST : record->patience;
-
-        record->patience = patience * 2 < PATIENCE_LAST ? patience * 2 : PATIENCE_LAST;
-    }
-    record->declined = 0;
+    return history;
 }
 
-bool policy_consolidates(size_t pages, size_t copied_pages_since, bool huge_store)
+/* The most specific one that knows something of targets, or of sources. */
+static struct history *who_knows(struct policy *policy, const struct origin *place, bool of_sources)
 {
-    return (uint64_t)copied_pages_since * FAULT >= (uint64_t)pages * (huge_store ? SEAL_HUGE : SEAL_SMALL);
+    for (int i = 0; i < KEYS; i++) {
+        struct history *history = find(policy, place->keys[i]);
+
+        if (history != NULL && (of_sources ? history->changes : history->fates) > 0)
+            return history;
+    }
+    return NULL;
+}
+
+int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t processor_ns, uint64_t now)
+{
+    struct history *history = who_knows(policy, place, false);
+    int64_t purse = ledger_purse(&policy->ledger, processor_ns);
+
+    return history == NULL ? purse : history_afford(history, now, purse);
+}
+
+struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts,
+                               const struct costs *costs)
+{
+    return judge_slices(facts, costs, who_knows(policy, place, false), who_knows(policy, place, true));
+}
+
+void policy_learn_copy(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost, bool known)
+{
+    for (int i = 0; i < KEYS; i++) {
+        struct history *history = make(policy, place->keys[i]);
+
+        history_learn_target(history, fate);
+        if (known)
+            history_owe(history, lost);
+    }
+    ledger_enter(&policy->ledger, lost);
+}
+
+void policy_learn_source(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost)
+{
+    for (int i = 0; i < KEYS; i++)
+        history_learn_source(make(policy, place->keys[i]), fate);
+    ledger_enter(&policy->ledger, lost);
+}
+
+bool policy_curious(const struct policy *policy, const struct origin *place, unsigned turn)
+{
+    const struct history *history = &policy->histories[(place->keys[BY_SOURCE] >> 1) % HISTORIES];
+
+    return history->key != place->keys[BY_SOURCE] || history->fates < SETTLED || history->debt > 0 || turn % TURNS == 0;
+}
+
+bool policy_consolidates(size_t pages, size_t copied_pages_since, const struct costs *costs, bool huge_store)
+{
+    return (uint64_t)copied_pages_since * costs->fault >= (uint64_t)pages * (huge_store ? costs->seal / 4 : costs->seal);
 }

@@ -1,45 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a copy should be shared: a pure function of what is known of the copy and of earlier ones. No system call, no state.
-   Shares are in parts of SHARE_ONE. */
+/* The policy: histories, and the books. Which part of a copy to share, and learning from what came of it. One object, without system
+   calls and locks: the engine has one (fate.h), and so has the simulation of `cowshim profile`. */
 #ifndef COWSHIM_ENGINE_POLICY_H
 #define COWSHIM_ENGINE_POLICY_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "engine/policy/history.h"
+#include "engine/policy/judge.h"
+#include "engine/policy/ledger.h"
 
-#include "base/config.h"
+#define HISTORIES 1024
 
-#define SHARE_ONE 1024u
-
-/* What earlier copies from one place in the program came to. */
-struct record {
-    unsigned seen;      /* fates known */
-    unsigned rewritten; /* running mean of the share of pages that the copy's owner rewrote */
-    unsigned declined;  /* copies declined since the last try */
-    unsigned patience;  /* the next try comes when the declined copies cost as much as so many tries that are lost */
+struct policy {
+    struct history histories[HISTORIES];
+    struct ledger ledger;
 };
 
-struct facts {
-    enum config_policy policy;
-    size_t pages;            /* whole pages in the copy */
-    size_t private_pages;    /* of the source, to be sealed or copied */
-    unsigned source_changes; /* share of the source that was rewritten between its copies, running mean; 0: not known */
-    bool target_huge;        /* a plain copy would fault huge pages in */
-    bool target_touched;     /* a plain copy would fault nothing in */
-    bool huge_store;
-};
+/* caller: the place in the program; source: where the array begins. */
+struct origin policy_origin(uintptr_t caller, uintptr_t source, size_t size);
 
-/* True: share. False: a plain copy is expected to be better. */
-bool policy_shares(const struct facts *facts, const struct record *record);
-
-/* The fate of a copy became known: this share of its pages was rewritten. */
-void policy_learn(struct record *record, unsigned rewritten);
-/* A copy was declined, or shared after all to try again. */
-void policy_note(struct record *record, bool shared);
-/* A running mean with the weight of a new value at a quarter. */
-unsigned policy_mean(unsigned mean, unsigned value);
+/* What a copy may lose that is about to be made, of a process that has used so much processor time, now; asked once for each. */
+int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t processor_ns, uint64_t now);
+struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts,
+                               const struct costs *costs);
+/* What became of a copy; lost: what it cost more than one that is not shared, if it was shared; known: as in its judgement. */
+void policy_learn_copy(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost, bool known);
+/* What became of a source between two copies. */
+void policy_learn_source(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost);
+/* Whether the fate of this copy is worth a look: of what always comes out the same only every fourth. */
+bool policy_curious(const struct policy *policy, const struct origin *place, unsigned turn);
 
 /* Whether a block should be sealed anew as one piece: what copying its scattered pages has cost by now, against that. */
-bool policy_consolidates(size_t pages, size_t copied_pages_since, bool huge_store);
+bool policy_consolidates(size_t pages, size_t copied_pages_since, const struct costs *costs, bool huge_store);
 
 #endif

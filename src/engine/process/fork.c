@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/report/export.h"
 #include "engine/process/fork.h"
+#include "engine/policy/fate.h"
 #include "engine/report/observe.h"
 #include "engine/report/savings.h"
 #include "engine/store/store.h"
@@ -28,6 +29,7 @@ void fork_adopt(void)
     store_after_fork();
     counters_reset();
     savings_start();
+    fate_after_fork();
     observe_forked();
 }
 

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/store/extent.h"
 #include "engine/process/fork.h"
+#include "engine/policy/fate.h"
 #include "engine/copy/seal.h"
 #include "engine/store/store.h"
 #include "kernel/descriptor.h"
@@ -32,6 +33,7 @@ void engine_start(void)
     holders_init();
     storefile_init();
     seal_init();
+    fate_init();
     savings_start();
 }
 

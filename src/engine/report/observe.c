@@ -21,6 +21,11 @@ bool observe_substitutes(void)
     return current == NULL || current->substitute;
 }
 
+bool observed(void)
+{
+    return current != NULL;
+}
+
 /* A vfork child has our memory, but nothing that it does is this process's. */
 static const struct observer *listener(void)
 {

@@ -47,6 +47,7 @@ typedef const struct observer *observer_offer(uint64_t (*store_bytes)(void));
 /* Once, by the shim, before the first block. An observer of another version is left alone: false. */
 bool observe_start(const struct observer *observer);
 bool observe_substitutes(void);
+bool observed(void); /* whether there is an observer */
 
 bool observe_look(enum observed_event event, size_t size);
 void observe_added(uintptr_t start, size_t size);

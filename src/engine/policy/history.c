@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/policy/history.h"
+
+#include "base/poison.h"
+
+/* The part of time that sharing may cost. */
+#define TWENTIETH 20
+/* Kept pages where rewritten ones were expected: so many more than others, and what was known counts for nothing. */
+#define DOUBTS 8
+
+unsigned slice_count(size_t pages)
+{
+    if (pages >= SLICES * SLICE_PAGES)
+        return SLICES;
+    return pages < SLICE_PAGES ? 1 : (unsigned)(pages / SLICE_PAGES);
+}
+
+size_t slice_start(size_t pages, unsigned slice)
+{
+    return (size_t)((uint64_t)pages * slice / slice_count(pages));
+}
+
+unsigned slice_of(size_t pages, size_t page)
+{
+    return (unsigned)(((uint64_t)(page + 1) * slice_count(pages) - 1) / pages);
+}
+
+uint64_t slice_all(size_t pages)
+{
+    return ~UINT64_C(0) >> (SLICES - slice_count(pages));
+}
+
+unsigned slice_alike(uint64_t mask, unsigned slice, unsigned count)
+{
+    uint64_t first = mask >> slice & 1;
+
+    while (slice < count && (mask >> slice & 1) == first)
+        slice++;
+    return slice;
+}
+
+static uint16_t mean(uint16_t before, uint16_t value)
+{
+    return (uint16_t)((3u * before + value + (value > before ? 3u : 0)) / 4);
+}
+
+static void count(uint16_t *counter)
+{
+    if (*counter < UINT16_MAX)
+        ++*counter;
+}
+
+static void learn(uint16_t *means, bool first, const struct fate *fate)
+{
+    for (unsigned i = 0; i < SLICES; i++)
+        if (fate->written[i] != SHARE_UNKNOWN)
+            means[i] = first ? fate->written[i] : mean(means[i], fate->written[i]);
+}
+
+/* Whether slices that are copied plainly are still rewritten. */
+static void weigh_samples(struct history *history, const struct fate *fate)
+{
+    for (unsigned i = 0; i < SLICES; i++) {
+        if ((fate->sampled >> i & 1) == 0 || history->target[i] < SHARE_ONE / 2)
+            continue;
+        if (fate->written[i] == 0)
+            history->doubts += 2;
+        else
+            history->doubts /= 2;
+    }
+    if (history->doubts >= DOUBTS)
+        history->fates = history->doubts = 0;
+}
+
+void history_learn_target(struct history *history, const struct fate *fate)
+{
+    bool first = history->fates == 0;
+
+    if (first)
+        for (unsigned i = 0; i < SLICES; i++)
+            history->target[i] = SHARE_ONE; /* of what nobody looked at */
+    count(&history->fates);
+    weigh_samples(history, fate);
+    if (history->fates == 0)
+        return;
+    learn(history->target, first, fate);
+    if (fate->read != SHARE_UNKNOWN)
+        history->read = first ? fate->read : mean(history->read, fate->read);
+}
+
+void history_learn_source(struct history *history, const struct fate *fate)
+{
+    bool first = history->changes == 0;
+
+    count(&history->changes);
+    learn(history->source, first, fate);
+}
+
+int64_t history_afford(struct history *history, uint64_t now, int64_t purse)
+{
+    int64_t income = history->last != 0 && now > history->last ? (int64_t)((now - history->last) / TWENTIETH) : 0;
+    int64_t left = income - history->debt;
+    int64_t before = history->income;
+
+    history->debt = left < 0 ? -left : 0;
+    history->last = now;
+    history->income = income;
+    left = left < before ? left : before;
+    return left < 0 ? 0 : left < purse ? left : purse;
+}
+
+void history_owe(struct history *history, int64_t nanoseconds)
+{
+    history->debt += nanoseconds;
+    if (history->debt < 0)
+        history->debt = 0;
+}

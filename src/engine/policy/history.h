@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* What earlier copies came to, slice by slice: which share of the pages of a copy was rewritten, and of its source between two copies of it.
+   Shares are in parts of SHARE_ONE, running means in which a new value weighs a quarter. Pure: no system call, no lock. */
+#ifndef COWSHIM_ENGINE_HISTORY_H
+#define COWSHIM_ENGINE_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A copy is cut into so many slices, or fewer where they would be of less than SLICE_PAGES pages. */
+#define SLICES 64
+#define SLICE_PAGES 4
+
+#define SHARE_ONE 32768u
+#define SHARE_UNKNOWN UINT16_MAX
+
+unsigned slice_count(size_t pages);
+/* The first page of a slice; of slice_count(pages): the end. */
+size_t slice_start(size_t pages, unsigned slice);
+/* The slice that a page is in. */
+unsigned slice_of(size_t pages, size_t page);
+/* The bits of all slices. */
+uint64_t slice_all(size_t pages);
+/* The end of the neighbouring slices that are alike in the mask. */
+unsigned slice_alike(uint64_t mask, unsigned slice, unsigned count);
+
+/* By what a copy is known, most specific first: its source at this size, its place in the program at this size, and at sizes like it. */
+enum { BY_SOURCE, BY_SIZE, BY_CLASS, KEYS };
+
+struct origin {
+    uint32_t keys[KEYS]; /* 0 first: the policy is not asked */
+};
+
+struct history {
+    uint32_t key;    /* 0: nobody's */
+    uint16_t fates;  /* of copies, as far as counted */
+    uint16_t changes; /* likewise, of sources */
+    uint16_t doubts; /* slices were kept lately that are expected to be rewritten */
+    uint16_t read;   /* share of the shared pages that were read */
+    uint16_t target[SLICES], source[SLICES];
+    int64_t debt;    /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */
+    uint64_t last;   /* when there was a copy, in nanoseconds */
+    int64_t income;  /* what the time before that one allowed to lose */
+};
+
+/* What became of a copy, or of a source: SHARE_UNKNOWN for what nobody looked at. */
+struct fate {
+    uint16_t written[SLICES];
+    uint16_t read;
+    uint64_t sampled; /* slices of which one page speaks for all */
+};
+
+void history_learn_target(struct history *history, const struct fate *fate);
+void history_learn_source(struct history *history, const struct fate *fate);
+/* There is a copy now. A twentieth of the time since the last one pays off debts; what is left of it may be lost, if the purse
+   has as much, and the time before the last copy allowed it, too: one long pause is no habit. */
+int64_t history_afford(struct history *history, uint64_t now, int64_t purse);
+/* A copy that was shared because of what is known cost so much more than a plain one; less, where it is negative. */
+void history_owe(struct history *history, int64_t nanoseconds);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/costs.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "base/sys.h"
+#include "kernel/map.h"
+#include "kernel/usage.h"
+
+#include "base/poison.h"
+
+/* Faults are measured in groups of which the quickest counts: what interrupted the others is no cost. */
+#define GROUP 4
+#define GROUPS 4
+/* More than the pages which the kernel takes out of the processor's tables one by one (tlb_single_page_flush_ceiling). */
+#define PAGES 64
+
+/* Looking around, at two ranges and at the pages of one takes about as many calls; so does a mapping with what it takes away. */
+#define LOOK_CALLS 24
+#define MAP_CALLS 6
+/* What the kernel maps around a page of a file that is read (fault_around_bytes). */
+#define AROUND 16
+
+/* Of seals only those of so many pages tell what a page costs. */
+#define ENOUGH 64
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Atomic uint32_t fault, fill, copy, seal, drop, read_back, map, flush, look;
+static _Atomic bool fixed;
+
+static uint32_t least(uint64_t a, uint32_t b)
+{
+    return a < b ? (uint32_t)a : b;
+}
+
+/* Nanoseconds a page, at least one. */
+static uint32_t touch_pages(uintptr_t start, int groups)
+{
+    uint32_t best = UINT32_MAX;
+
+    for (int group = 0; group < groups; group++) {
+        uint64_t before = usage_now();
+
+        for (int i = 0; i < GROUP; i++, start += page_size)
+            *(volatile char *)start = 1;
+        best = least((usage_now() - before) / GROUP, best);
+    }
+    return best > 0 ? best : 1;
+}
+
+static uint32_t populate_pages(uintptr_t start)
+{
+    uint64_t before = usage_spent();
+    int error = map_populate_write(start, PAGES * page_size);
+
+    return error != 0 ? UINT32_MAX : least((usage_spent() - before) / PAGES, UINT32_MAX);
+}
+
+static uint64_t drop_pages(uintptr_t start, size_t pages)
+{
+    uint64_t before = usage_spent();
+
+    map_discard(start, pages * page_size);
+    return usage_spent() - before;
+}
+
+static uint32_t copy_pages(uintptr_t to, uintptr_t from)
+{
+    uint32_t best = UINT32_MAX;
+
+    for (int i = 0; i < GROUPS; i++) {
+        uint64_t before = usage_now();
+
+        bytes_copy((void *)to, (const void *)from, PAGES * page_size);
+        best = least((usage_now() - before) / PAGES, best);
+    }
+    return best > 0 ? best : 1;
+}
+
+static uint32_t call(void)
+{
+    uint32_t best = UINT32_MAX;
+
+    for (int i = 0; i < GROUPS; i++) {
+        uint64_t before = usage_now();
+
+        sys_process();
+        best = least(usage_now() - before, best);
+    }
+    return best > 0 ? best : 1;
+}
+
+/* Without memory to try it in: as if a fault cost as much as a handful of calls. */
+static void guess(uint32_t one_call)
+{
+    fault = fill = 8 * one_call;
+    copy = drop = one_call;
+}
+
+/* By giving back once so many pages, and once twice as many. */
+static void measure_drops(uintptr_t start)
+{
+    uint64_t few, many;
+
+    few = drop_pages(start, PAGES);
+    populate_pages(start);
+    touch_pages(start, PAGES / GROUP);
+    many = drop_pages(start, 2 * PAGES);
+    drop = many > few ? least((many - few) / PAGES, UINT32_MAX) : 1;
+    flush = few > (uint64_t)drop * PAGES ? least(few - (uint64_t)drop * PAGES, UINT32_MAX) : 0;
+}
+
+static void measure_pages(uintptr_t start)
+{
+    uintptr_t half = start + PAGES * page_size;
+    uint32_t made = populate_pages(half);
+    uint32_t touched = touch_pages(half, PAGES / GROUP);
+
+    fault = touch_pages(start, GROUPS);
+    fill = made == UINT32_MAX ? fault : made + touched;
+    if (fill > fault)
+        fill = fault;
+    populate_pages(start);
+    touch_pages(start, PAGES / GROUP);
+    copy = copy_pages(half, start);
+    read_back = fault / AROUND + touched;
+    measure_drops(start);
+}
+
+static void measure(void)
+{
+    uint32_t one_call = call();
+    uintptr_t start;
+
+    read_back = one_call;
+    if (map_temporary(2 * PAGES * page_size, &start) == 0) {
+        measure_pages(start);
+        map_end_temporary(start, 2 * PAGES * page_size);
+    } else {
+        guess(one_call);
+    }
+    seal = fill + 2 * copy + read_back;
+    map = MAP_CALLS * one_call;
+    look = LOOK_CALLS * one_call;
+    log_debug("costs in ns: fault %u, fill %u, copy %u, seal %u, drop %u, read %u, mapping %u, its end %u, look %u", fault, fill, copy, seal, drop,
+              read_back, map, flush, look);
+}
+
+void costs_read(struct costs *costs)
+{
+    if (!fixed)
+        pthread_once(&once, measure);
+    *costs = (struct costs){fault, fill, copy, seal, drop, read_back, map, flush, look};
+}
+
+void costs_note_seal(uint64_t nanoseconds, size_t pages)
+{
+    uint64_t each = pages == 0 ? 0 : nanoseconds / pages;
+
+    if (fixed || pages < ENOUGH)
+        return;
+    if (each > 4 * (uint64_t)seal) /* a store was opened, or we waited */
+        each = 4 * (uint64_t)seal;
+    seal = (uint32_t)((3 * (uint64_t)seal + each) / 4) + 1;
+}
+
+uint64_t costs_clock(void)
+{
+    return fixed ? 0 : usage_spent();
+}
+
+void costs_note_look(uint64_t nanoseconds)
+{
+    if (fixed)
+        return;
+    if (nanoseconds > 4 * (uint64_t)look) /* we waited */
+        nanoseconds = 4 * (uint64_t)look;
+    look = (uint32_t)((3 * (uint64_t)look + nanoseconds) / 4) + 1;
+}
+
+void costs_set(const struct costs *costs)
+{
+    fault = costs->fault;
+    fill = costs->fill;
+    copy = costs->copy;
+    seal = costs->seal;
+    drop = costs->drop;
+    read_back = costs->read;
+    map = costs->map;
+    flush = costs->flush;
+    look = costs->look;
+    fixed = true;
+}

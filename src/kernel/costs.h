@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What memory costs on this machine, in this process: nanoseconds, all but the last three for one small page. Machines differ by a factor of
+   fifty in what a fault costs, so that none of these is written down anywhere. */
+#ifndef COWSHIM_KERNEL_COSTS_H
+#define COWSHIM_KERNEL_COSTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct costs {
+    uint32_t fault; /* the first write to a page that is not there, or is a view's */
+    uint32_t fill;  /* a page made by MADV_POPULATE_WRITE, and touched */
+    uint32_t copy;  /* a plain copy into memory in use */
+    uint32_t seal;  /* moved into a store, and shown */
+    uint32_t drop;  /* a page given back */
+    uint32_t read;  /* the first read of a view's page; the kernel maps its neighbours, too */
+    uint32_t map;   /* one more mapping */
+    uint32_t flush; /* and its end, when pages of it were used */
+    uint32_t look;  /* what is asked of the kernel before a copy is shared */
+};
+
+/* Measured at the first call, in about the time of fifty faults. */
+void costs_read(struct costs *costs);
+/* So many pages were sealed in so many nanoseconds: what that costs is no guess any more. */
+void costs_note_seal(uint64_t nanoseconds, size_t pages);
+/* Looking around for one copy took so long. */
+void costs_note_look(uint64_t nanoseconds);
+/* Nanoseconds that this thread has been on a processor; for tests that set the costs, time stands still. */
+uint64_t costs_clock(void);
+/* For tests: these are the costs from now on. */
+void costs_set(const struct costs *costs);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* What to share, for costs and histories that are given: no machine's. */
+#include <string.h>
+
+#include "engine/policy/judge.h"
+#include "unit.h"
+
+#define PAGES 2048
+#define ALL (~UINT64_C(0))
+#define TENTH UINT64_C(0x3f) /* slices */
+
+/* A fault costs thirty copies, and reading a view next to nothing. */
+static const struct costs costs = {.fault = 3000, .fill = 1000, .copy = 50, .seal = 1500, .drop = 20, .read = 5, .map = 2000,
+                                   .flush = 2000, .look = 5000};
+
+static struct facts facts_for(enum config_policy policy)
+{
+    return (struct facts){.policy = policy, .pages = PAGES};
+}
+
+/* Of which these slices are always rewritten, by so much. */
+static struct history history_of(uint64_t rewritten, uint16_t share)
+{
+    struct history history = {.fates = 8, .changes = 8};
+
+    for (unsigned i = 0; i < SLICES; i++)
+        history.target[i] = rewritten >> i & 1 ? share : 0;
+    return history;
+}
+
+static uint64_t shared(const struct facts *facts, const struct history *history)
+{
+    return judge_slices(facts, &costs, history, history).shared;
+}
+
+TEST(judge, slices_cover_every_page_once)
+{
+    for (size_t pages = 1; pages < 5000; pages += pages < 600 ? 1 : 97) {
+        unsigned count = slice_count(pages);
+
+        CHECK_AT(count >= 1 && count <= SLICES, pages);
+        CHECK_EQ(slice_start(pages, 0), 0);
+        CHECK_EQ(slice_start(pages, count), pages);
+        for (unsigned i = 0; i < count; i++)
+            for (size_t page = slice_start(pages, i); page < slice_start(pages, i + 1); page++)
+                CHECK_AT(slice_of(pages, page) == i, page);
+    }
+}
+
+TEST(judge, what_is_rewritten_is_plain_and_what_is_kept_is_shared)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct history head = history_of(TENTH, SHARE_ONE), middle = history_of(UINT64_C(0xff) << 28, SHARE_ONE);
+
+    CHECK_EQ(shared(&facts, &head), ALL & ~TENTH);
+    CHECK_EQ(shared(&facts, &middle), ALL & ~(UINT64_C(0xff) << 28));
+    head = history_of(0, 0);
+    CHECK_EQ(shared(&facts, &head), ALL);
+    head = history_of(ALL, SHARE_ONE);
+    CHECK_EQ(shared(&facts, &head), 0);
+}
+
+/* A page in each of many slices is enough, where a fault costs more than the slice. */
+TEST(judge, scattered_writes_into_memory_in_use_are_not_worth_it)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct history scattered = history_of(ALL, SHARE_ONE / 10), rare = history_of(ALL, SHARE_ONE / 1000);
+
+    CHECK_EQ(shared(&facts, &scattered), 0);
+    CHECK_EQ(shared(&facts, &rare), ALL);
+    facts.fresh = true; /* there a plain copy faults as well */
+    CHECK_EQ(shared(&facts, &scattered), ALL);
+}
+
+TEST(judge, parts_of_the_source_that_always_change_are_not_sealed_again)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    uint32_t private_pages[SLICES] = {0};
+    struct history history = history_of(0, 0);
+
+    for (unsigned i = 0; i < 6; i++) {
+        history.source[i] = SHARE_ONE;
+        private_pages[i] = PAGES / SLICES;
+    }
+    facts.private_pages = private_pages;
+    CHECK_EQ(shared(&facts, &history), ALL & ~TENTH);
+}
+
+/* A mapping costs as much as some pages: a hole of one slice is closed, one shared slice in the middle is not worth it. */
+TEST(judge, decisions_of_neighbours_merge)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct history hole = history_of(UINT64_C(1) << 20, SHARE_ONE / 64), island = history_of(~(UINT64_C(1) << 20), SHARE_ONE);
+
+    CHECK_EQ(shared(&facts, &hole), ALL);
+    facts.filled = ALL;
+    CHECK_EQ(shared(&facts, &island), 0);
+}
+
+TEST(judge, of_the_unknown_memory_comes_first_within_the_purse)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+
+    facts.filled = ALL;
+    CHECK_EQ(shared(&facts, NULL), 0);
+    facts.purse = 20000000;
+    CHECK_EQ(shared(&facts, NULL), ALL);
+    facts.purse = 0;
+    facts.filled = 0;
+    facts.fresh = true;
+    CHECK_EQ(shared(&facts, NULL), ALL);
+}
+
+TEST(judge, speed_needs_to_know_and_memory_does_not)
+{
+    struct facts facts = facts_for(POLICY_SPEED);
+    struct history head = history_of(TENTH, SHARE_ONE), rewriter = history_of(ALL, SHARE_ONE);
+
+    facts.purse = INT64_MAX / 2;
+    facts.fresh = true;
+    CHECK_EQ(shared(&facts, NULL), 0);
+    CHECK_EQ(shared(&facts, &head), ALL & ~TENTH);
+    facts.policy = POLICY_MEMORY;
+    CHECK_EQ(shared(&facts, &rewriter), ALL);
+    facts.pages = 100;
+    CHECK_EQ(shared(&facts, &rewriter), (UINT64_C(1) << 25) - 1);
+}
+
+/* More rewriting, or a dearer fault, never turns plain into shared. */
+TEST(judge, decisions_are_monotonous_in_what_was_rewritten)
+{
+    for (int bits = 0; bits < 4; bits++) {
+        bool before = true;
+
+        for (unsigned rewritten = 0; rewritten <= SHARE_ONE; rewritten += SHARE_ONE / 64) {
+            struct facts facts = facts_for(bits & 1 ? POLICY_SPEED : POLICY_BALANCED);
+            struct history history = history_of(ALL, (uint16_t)rewritten);
+            bool shares;
+
+            facts.fresh = (bits & 2) != 0;
+            shares = shared(&facts, &history) != 0;
+            CHECK_AT(before || !shares, rewritten);
+            before = shares;
+        }
+        CHECK(!before);
+    }
+}
+
+/* Where it failed lately it waits; but not where stopping would cost more than it lost. */
+TEST(judge, debts_are_paid_before_more_is_lost)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct history history = history_of(0, 0);
+
+    history.debt = 1000;
+    CHECK_EQ(shared(&facts, &history), ALL);
+    facts.filled = ALL;
+    CHECK_EQ(shared(&facts, &history), 0);
+    history.debt = 0;
+    CHECK_EQ(shared(&facts, &history), ALL);
+}
