@@ -16,7 +16,7 @@
 
 /* Slots remember numbers, so that a number can move (descriptor_yield) under its holder, and what was opened there, so that a
    number that the program took by a system call of its own is not taken for ours. */
-#define SLOTS 512
+#define SLOTS 64
 #define FEW 64
 #define TAKEN (-1) /* a slot that is being written */
 
@@ -255,14 +255,6 @@ int descriptor_yield(int fd)
         }
     }
     return 0;
-}
-
-bool descriptor_budget_left(void)
-{
-    rlim_t limit = descriptor_limit().rlim_cur;
-    unsigned budget = limit / 4 < SLOTS / 2 ? (unsigned)(limit / 4) : SLOTS / 2;
-
-    return atomic_load(&used) < budget;
 }
 
 unsigned descriptor_count(void)

@@ -35,8 +35,6 @@ int descriptor_next(unsigned first, unsigned last);
 /* The program wants this very number (dup2): ours moves elsewhere. 0 or -errno. The holder finds it by descriptor_use. */
 int descriptor_yield(int fd);
 
-/* Whether another descriptor for a store is affordable: well under the program's own limit. */
-bool descriptor_budget_left(void);
 unsigned descriptor_count(void);
 
 /* Descriptor numbers are per process; a vfork child shares our memory but not the table. */

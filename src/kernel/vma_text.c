@@ -145,6 +145,20 @@ int vma_text_next(struct vma_text *text, struct vma *vma, unsigned *marks)
     return error == -ENOENT ? -ENOSYS : error;
 }
 
+bool vma_text_shows(dev_t device, ino_t inode, uint64_t start, uint64_t end)
+{
+    struct vma_text text;
+    struct vma vma;
+    unsigned marks;
+    int error;
+
+    vma_text_begin(&text, false);
+    while ((error = vma_text_next(&text, &vma, &marks)) == 0)
+        if (vma.inode == inode && vma.device == device && vma.offset < end && vma.offset + (vma.end - vma.start) > start)
+            return true;
+    return error != -ENOENT;
+}
+
 void vma_walk_begin(struct vma_walk *walk)
 {
     walk->any = false;

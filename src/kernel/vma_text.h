@@ -31,6 +31,8 @@ int vma_text_begin(struct vma_text *text, bool with_marks);
 /* The next mapping, and its enum vma_marks: 0, -ENOENT after the last one, or another -errno. */
 int vma_text_next(struct vma_text *text, struct vma *vma, unsigned *marks);
 void vma_text_end(struct vma_text *text);
+/* Whether any mapping of this process reaches into [start, end) of the file, or it cannot be told. */
+bool vma_text_shows(dev_t device, ino_t inode, uint64_t start, uint64_t end);
 
 /* Asks for the mappings of rising addresses: PROCMAP_QUERY, or before Linux 6.11 one reading of the text on the way. */
 struct vma_walk {

@@ -208,7 +208,7 @@ TEST(allocation, a_new_block_evicts_stale_ones_and_their_store_is_left_alone)
     CHECK(engine_add(b + page_size, SIZE, b));
     CHECK(!engine_look_up(b, &found));
     CHECK(engine_look_up(b + page_size, &found) && !found.has_views && found.size == SIZE);
-    CHECK(store->inherited);
+    CHECK(store->astray);
     CHECK(unit_holds(a, SIZE, 1));
 }
 

@@ -157,7 +157,7 @@ TEST(drop, neighbouring_views_of_several_stores_go_together)
         char *other = unit_block(40);
 
         unit_fill(block + page * page_size, 40 * page_size, (unsigned)page);
-        store_after_fork(); /* the next seal goes elsewhere */
+        store_after_fork(false); /* the next seal goes elsewhere */
         CHECK(unit_copy(other, block + page * page_size, 40 * page_size));
         unit_remove(other);
     }

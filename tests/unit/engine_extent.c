@@ -29,7 +29,7 @@ static struct store *new_store(enum storefile_kind kind, size_t size)
     uint64_t offset;
 
     CHECK_EQ(store_reserve(kind, size, &store, &offset), 0);
-    CHECK_EQ(offset, 0);
+    CHECK_EQ(offset, store_start(store));
     store_hold(store);
     store_finish(store);
     return store;
@@ -41,7 +41,7 @@ static void begin(struct model *model)
     memset(model, 0, sizeof *model);
     for (uintptr_t i = 0; i < BLOCKS; i++)
         model->block[i] = block_add((i + 1) << 40, PAGES * page_size, NULL);
-    for (int i = 0; i < STORES; i++) /* from 32 MiB on each has a file of its own */
+    for (int i = 0; i < STORES; i++) /* from a MiB on each is one of its own */
         model->store[i] = new_store(STOREFILE_SMALL, (size_t)32 << 20);
 }
 
@@ -56,7 +56,8 @@ static void set(struct model *model, int b, size_t from, size_t to, struct store
 
     CHECK_EQ(extent_spares_take(&spares), 0);
     lock_take(&model->block[b]->lock);
-    extent_set(model->block[b], address_of(model, b, from), address_of(model, b, to), store, number * page_size, &spares);
+    extent_set(model->block[b], address_of(model, b, from), address_of(model, b, to), store,
+               store_start(store) + number * page_size, &spares);
     lock_drop(&model->block[b]->lock);
     extent_spares_give(&spares);
     for (size_t page = from; page < to; page++)
@@ -96,6 +97,12 @@ static size_t run_end(const struct model *model, int b, size_t page)
     return page;
 }
 
+/* In its store. */
+static uint64_t offset_of(const struct extent *extent, uintptr_t address)
+{
+    return extent_offset(extent, address) - store_start(extent->store);
+}
+
 /* The extents are the longest runs of the model, in order and nothing else. */
 static size_t check_block(const struct model *model, int b)
 {
@@ -114,7 +121,7 @@ static size_t check_block(const struct model *model, int b)
         CHECK_AT(extent_start(extent) == address_of(model, b, page), page);
         CHECK_AT(extent_end(extent) == address_of(model, b, end), page);
         CHECK_AT(extent->store == model->page[b][page].store, page);
-        CHECK_AT(extent_offset(extent, extent_start(extent)) == model->page[b][page].number * page_size, page);
+        CHECK_AT(offset_of(extent, extent_start(extent)) == model->page[b][page].number * page_size, page);
         CHECK_AT(extent->block == model->block[b], page);
         extent = extent_after(extent);
         page = end;
@@ -138,7 +145,7 @@ static void check_lookups(const struct model *model, int b)
         return;
     CHECK(extent_start(extent) <= address_of(model, b, next) && extent_end(extent) > address_of(model, b, next));
     CHECK(extent_end(extent) > address_of(model, b, page));
-    CHECK_EQ(extent_offset(extent, address_of(model, b, next)), model->page[b][next].number * page_size);
+    CHECK_EQ(offset_of(extent, address_of(model, b, next)), model->page[b][next].number * page_size);
 }
 
 /* The same extents, seen from the store: by rising offset, each held. */
@@ -288,7 +295,7 @@ TEST(extent, the_budget_leaves_the_program_a_quarter_of_its_mappings)
     store = new_store(STOREFILE_SMALL, (size_t)32 << 20);
     while (extent_budget_left(1)) {
         CHECK_EQ(extent_spares_take(&spares), 0);
-        extent_set(block, start + 2 * n * page_size, start + (2 * n + 1) * page_size, store, 0, &spares);
+        extent_set(block, start + 2 * n * page_size, start + (2 * n + 1) * page_size, store, store_start(store), &spares);
         extent_spares_give(&spares);
         n++;
         CHECK_AT(n <= map_limit(), n);

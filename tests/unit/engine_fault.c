@@ -184,7 +184,7 @@ TEST(fault, each_call_fails_once_with_userfaultfd)
 
 TEST(fault, all_calls_fail_from_some_moment_on)
 {
-    fail_each("", true, 5);
+    fail_each("", true, 11);
 }
 
 /* Also what lets writers go again: nobody may sleep for ever. */

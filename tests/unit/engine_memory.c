@@ -100,7 +100,7 @@ TEST(memory, views_that_are_gone_are_forgotten_and_their_store_never_punched)
     call(b, 0, PAGES, MEMORY_GONE);
     CHECK(mremap(b, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere);
     CHECK_EQ(extents_of(b), 0);
-    CHECK(store->inherited);
+    CHECK(store->astray);
     CHECK(mmap(b, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == b);
     CHECK(!shares(b, a)); /* a place that the program maps by itself is not ours */
     unit_fill(a, SIZE, 2);

@@ -132,37 +132,53 @@ static void mark_visible(const struct extent *view, bool *visible)
 
         CHECK(hidden >= 0);
         if (!hidden)
-            visible[extent_offset(view, at) / page_size] = true;
+            visible[(extent_offset(view, at) - store_start(view->store)) / page_size] = true;
     }
 }
 
 static size_t visible_pages(struct store *store)
 {
-    bool *visible = calloc(store->used / page_size + 1, sizeof *visible);
+    size_t pages = (store->used - store_start(store)) / page_size;
+    bool *visible = calloc(pages + 1, sizeof *visible);
     size_t count = 0;
 
     for (struct tree_node *node = tree_first(&store->views); node != NULL; node = tree_next(node))
         mark_visible(tree_entry(node, struct extent, by_offset), visible);
-    for (size_t page = 0; page < store->used / page_size; page++)
+    for (size_t page = 0; page < pages; page++)
         count += visible[page];
     free(visible);
     return count;
 }
 
+/* Pages of the store that are memory. */
+static size_t allocated_pages(struct store *store)
+{
+    off_t at = (off_t)store_start(store), end = (off_t)store->used, stop;
+    int fd = store_use(store);
+    size_t bytes = 0;
+
+    while (at < end && (at = lseek(fd, at, SEEK_DATA)) >= 0 && at < end) {
+        stop = lseek(fd, at, SEEK_HOLE);
+        stop = stop < end ? stop : end;
+        bytes += (size_t)(stop - at);
+        at = stop;
+    }
+    return bytes / page_size;
+}
+
 /* Pages that are allocated and that nobody sees. Fewer may be allocated than are seen: a hole of a store is no memory. */
 static size_t dead_pages(void)
 {
-    size_t dead = 0;
+    size_t dead = 0, all = 0;
 
     for (struct store *store = store_after(NULL); store != NULL; store = store_after(store)) {
-        size_t visible = visible_pages(store);
-        uint64_t allocated;
+        size_t visible = visible_pages(store), allocated = allocated_pages(store);
 
-        CHECK_EQ(storefile_allocated(store_use(store), &allocated), 0);
-        if (allocated / page_size > visible)
-            dead += allocated / page_size - visible;
+        all += allocated;
+        if (allocated > visible)
+            dead += allocated - visible;
     }
-    return dead;
+    return dead + stores_allocated() / page_size - all; /* outside of all stores nothing is allocated */
 }
 
 /* A look may be cut short, and after one in vain nobody looks for a while, longer on a busy machine: events go on. */
@@ -202,7 +218,7 @@ TEST(reclaim, random_lives_lose_no_visible_page_and_keep_no_dead_one)
     live(3, 200, UNIT_TSAN || UNIT_ASAN ? 300 : 1500, "");
 }
 
-TEST(reclaim, many_small_blocks_in_shared_files)
+TEST(reclaim, many_small_blocks_in_shared_stores)
 {
     live(40, 32, UNIT_TSAN || UNIT_ASAN ? 400 : 2000, "");
 }
@@ -229,9 +245,8 @@ TEST(reclaim, copying_scattered_pages_does_not_bring_dead_ones_back)
     }
 }
 
-/* Thousands of small arrays, each copied, both then rewritten: all that the copies shared is dead, in files with more views than
-   there are pages in a window. */
-TEST(reclaim, files_with_hundreds_of_views_are_looked_at_too)
+/* Thousands of small arrays, each copied, both then rewritten: all that the copies shared is dead, in few stores. */
+TEST(reclaim, stores_with_hundreds_of_views_are_looked_at_too)
 {
     size_t pairs = UNIT_TSAN ? 25 : 400, pages = 16; /* TSan follows 64 locks of a thread at most */
     struct world world;
@@ -242,7 +257,7 @@ TEST(reclaim, files_with_hundreds_of_views_are_looked_at_too)
         write_pages(&world, 2 * i, 0, pages);
         copy_pages(&world, 2 * i + 1, 0, 2 * i, 0, pages);
     }
-    CHECK_EQ(stores_open(), 1);
+    CHECK(stores_open() <= pairs * pages * page_size / ((size_t)4 << 20) + 1);
     CHECK_EQ(stores_allocated(), pairs * pages * page_size);
     for (size_t i = 0; i < 2 * pairs; i++)
         if (i % 20 != 0)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Stores: who shares a file, when it is closed, and what happens when the program takes its descriptor away. */
+/* Stores: where they lie, when they are given back, and what happens when the program takes the descriptor of their file away. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/report/counters.h"
@@ -33,39 +36,42 @@ static uint64_t length_of(struct store *store)
     return (uint64_t)status.st_size;
 }
 
-TEST(store, small_seals_share_a_file_one_behind_the_other)
+TEST(store, small_seals_share_a_store_one_behind_the_other)
 {
     struct store *first, *store;
-    uint64_t offset, expected = 0;
+    uint64_t offset, expected;
+    size_t pages = 0;
 
     unit_start("");
-    first = reserve(STOREFILE_SMALL, 3 * page_size, &offset);
-    for (size_t pages = 3; pages < 40; pages++) {
-        CHECK_EQ(offset, expected);
-        expected += pages * page_size;
+    first = reserve(STOREFILE_SMALL, 3 * page_size, &expected);
+    for (size_t size = 3; size < 40; size++) {
+        expected += size * page_size;
+        pages += size;
         CHECK(length_of(first) >= expected); /* before anything of it is mapped */
-        store = reserve(STOREFILE_SMALL, (pages + 1) * page_size, &offset);
+        store = reserve(STOREFILE_SMALL, (size + 1) * page_size, &offset);
         CHECK(store == first);
+        CHECK_EQ(offset, expected);
         store_finish(store);
     }
     CHECK_EQ(stores_open(), 1);
-    CHECK_EQ(store_bytes(), expected + 40 * page_size);
+    CHECK_EQ(store_bytes(), (pages + 40) * page_size);
     store_finish(first);
 }
 
-TEST(store, a_large_seal_has_a_file_of_its_own)
+TEST(store, a_large_seal_has_a_store_of_its_own_in_the_same_file)
 {
     struct store *small, *large, *again;
-    uint64_t offset;
+    uint64_t first, offset, expected;
 
     unit_start("");
-    small = reserve(STOREFILE_SMALL, MIB, &offset);
+    small = reserve(STOREFILE_SMALL, MIB / 2, &first);
     large = reserve(STOREFILE_SMALL, 400 * MIB, &offset);
     CHECK(large != small);
-    CHECK_EQ(offset, 0);
-    again = reserve(STOREFILE_SMALL, MIB, &offset); /* goes on where small seals are */
+    CHECK(large->file == small->file);
+    expected = first + MIB / 2;
+    again = reserve(STOREFILE_SMALL, MIB / 2, &offset); /* goes on where small seals are */
     CHECK(again == small);
-    CHECK_EQ(offset, MIB);
+    CHECK_EQ(offset, expected);
     store_finish(again);
     store_finish(small);
     store_finish(large); /* nobody showed it */
@@ -73,23 +79,39 @@ TEST(store, a_large_seal_has_a_file_of_its_own)
     CHECK(store_bytes() < 400 * MIB);
 }
 
-/* Thousands of small blocks need few descriptors, and none of the files grows without bound. */
-TEST(store, shared_files_are_bounded_and_few)
+/* Whatever the number of stores: one descriptor, and room that was given back is used again. */
+TEST(store, stores_lie_beside_each_other_in_one_file)
 {
     struct store *held[64];
-    uint64_t offset;
-    unsigned files = 1;
+    unsigned descriptors;
+    uint64_t offset, longest;
 
     unit_start("");
-    for (int i = 0; i < 64; i++) {
-        held[i] = reserve(STOREFILE_SMALL, 5 * MIB, &offset);
-        files += i > 0 && held[i] != held[i - 1];
-        CHECK_AT(offset + 5 * MIB <= 64 * MIB, i);
+    store_finish(reserve(STOREFILE_SMALL, MIB, &offset));
+    descriptors = descriptor_count();
+    for (unsigned i = 0; i < 64; i++) {
+        held[i] = reserve(STOREFILE_SMALL, (1 + i % 7) * MIB, &offset);
+        for (unsigned j = 0; j < i; j++)
+            CHECK_AT(offset >= held[j]->used || held[i]->used <= store_start(held[j]), i);
     }
-    CHECK_AT(files > 1 && files <= 8, files);
-    CHECK_EQ(stores_open(), files);
+    longest = length_of(held[0]);
+    CHECK_EQ(descriptor_count(), descriptors);
+    for (int round = 0; round < 1000; round++) {
+        unsigned i = unit_random() % 64;
+
+        store_finish(held[i]);
+        held[i] = reserve(STOREFILE_SMALL, (1 + unit_random() % 7) * MIB, &offset);
+        for (unsigned j = 0; j < 64; j++)
+            CHECK_AT(j == i || offset >= held[j]->used || held[i]->used <= store_start(held[j]), round);
+    }
+    CHECK(length_of(held[0]) < 3 * longest);
     for (int i = 0; i < 64; i++)
         store_finish(held[i]);
+    CHECK_EQ(descriptor_count(), descriptors);
+    CHECK_EQ(store_bytes(), 0);
+    held[0] = reserve(STOREFILE_SMALL, MIB, &offset);
+    CHECK_EQ(offset, 0);
+    store_finish(held[0]);
 }
 
 TEST(store, kinds_do_not_mix_and_huge_offsets_are_whole_units)
@@ -103,14 +125,14 @@ TEST(store, kinds_do_not_mix_and_huge_offsets_are_whole_units)
     huge = reserve(STOREFILE_HUGE, 2 * HUGE_SIZE, &offset);
     CHECK_EQ(offset % HUGE_SIZE, 0);
     small = reserve(STOREFILE_SMALL, page_size, &offset);
-    CHECK(small != huge);
+    CHECK(small->file != huge->file);
     store_finish(small);
     store_finish(reserve(STOREFILE_HUGE, 2 * HUGE_SIZE, &offset));
     CHECK_EQ(offset, 2 * HUGE_SIZE);
     store_finish(huge);
 }
 
-TEST(store, the_file_is_closed_with_its_last_view)
+TEST(store, memory_is_given_back_with_the_last_view)
 {
     unsigned descriptors;
     char *a, *b, *c;
@@ -122,11 +144,12 @@ TEST(store, the_file_is_closed_with_its_last_view)
     c = unit_block(64);
     CHECK(unit_copy(c, b, 64 * page_size));
     CHECK_EQ(stores_open(), 1);
-    CHECK_EQ(descriptor_count(), descriptors + 1);
+    CHECK_EQ(descriptor_count(), descriptors);
     unit_remove(a);
     unit_remove(c);
     CHECK_EQ(stores_open(), 1);
     CHECK(unit_holds(b, 64 * page_size, 1));
+    CHECK_EQ(stores_allocated(), 64 * page_size);
     unit_remove(b);
     CHECK_EQ(stores_open(), 0);
     CHECK_EQ(stores_allocated(), 0);
@@ -155,55 +178,192 @@ TEST(store, an_abandoned_seal_gives_back_its_part_only)
     CHECK(unit_holds(neighbour, 64 * page_size, 1));
 }
 
-TEST(store, an_inherited_store_is_left_as_it_is)
-{
-    struct store_picture picture;
-    struct store *inherited, *store;
-    uint64_t offset, used;
-    char *a, *b;
-
-    unit_start("");
-    a = sealed_block(64, 1, &b);
-    inherited = store_at(a);
-    used = inherited->used;
-    store_after_fork();
-    store = reserve(STOREFILE_SMALL, page_size, &offset);
-    CHECK(store != inherited);
-    CHECK_EQ(inherited->used, used);
-    CHECK_EQ(store_picture_take(inherited, &picture, 16, NULL, NULL), -EAGAIN);
-    store_finish(store);
-    unit_remove(a);
-    CHECK(unit_holds(b, 64 * page_size, 1));
-    unit_remove(b);
-    CHECK_EQ(stores_open(), 0);
-}
-
-/* A fork that happened while we were at work counts before anything is appended or looked at for punching. */
-TEST(store, a_fork_inside_of_us_counts_from_the_next_step_on)
-{
-    struct store_picture picture;
-    struct store *before, *after;
-    uint64_t offset;
-
-    unit_start("");
-    before = reserve(STOREFILE_SMALL, page_size, &offset);
-    store_after_fork_later();
-    after = reserve(STOREFILE_SMALL, page_size, &offset);
-    CHECK(after != before);
-    CHECK(before->inherited && !after->inherited);
-    store_finish(before);
-    store_hold(after);
-    store_finish(after);
-    store_after_fork_later();
-    CHECK_EQ(store_picture_take(after, &picture, 16, NULL, NULL), -EAGAIN);
-    CHECK(after->inherited);
-    store_release(after);
-}
-
 static void count_visits(struct tree_node *view, void *context)
 {
     CHECK(view != NULL);
     ++*(unsigned *)context;
+}
+
+/* A copy of the process that nobody announced. */
+static pid_t copy_of_us(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+    while (pid == 0)
+        pause();
+    return pid;
+}
+
+static void end_copy(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+TEST(store, what_another_process_shows_waits_until_that_is_gone)
+{
+    struct store_picture picture;
+    struct store *shown, *younger;
+    unsigned visits = 0;
+    uint64_t offset;
+    char *a, *b;
+    pid_t pid;
+
+    unit_start("");
+    a = sealed_block(64, 1, &b);
+    shown = store_at(a);
+    pid = copy_of_us();
+    CHECK_EQ(store_picture_take(shown, &picture, 16, count_visits, &visits), -EAGAIN);
+    CHECK(store_unsettled());
+    younger = reserve(STOREFILE_SMALL, page_size, &offset); /* that one it does not show */
+    CHECK(younger != shown && younger->file == shown->file && store_alone(younger) && !store_alone(shown));
+    store_finish(younger);
+    unit_remove(a);
+    unit_remove(b);
+    CHECK(!store_settle());
+    CHECK_EQ(stores_allocated(), 64 * page_size);
+    end_copy(pid);
+    CHECK(store_settle());
+    CHECK_EQ(stores_allocated(), 0);
+    CHECK(!store_unsettled());
+}
+
+/* Three generations: each is given back when the copies that were made since are gone. */
+TEST(store, generations_end_one_by_one)
+{
+    char *a[3], *b[3];
+    pid_t pid[3];
+
+    unit_start("");
+    for (int i = 0; i < 3; i++) {
+        a[i] = sealed_block(64, (unsigned)i, &b[i]);
+        store_after_fork(false);
+        pid[i] = copy_of_us();
+    }
+    for (int i = 0; i < 3; i++) {
+        unit_remove(a[i]);
+        unit_remove(b[i]);
+    }
+    CHECK_EQ(stores_allocated(), 3 * 64 * page_size);
+    for (unsigned i = 3; i-- > 0;) {
+        end_copy(pid[i]);
+        store_settle();
+        CHECK_AT(stores_allocated() == i * 64 * page_size, i);
+    }
+}
+
+TEST(store, a_copy_that_executes_another_program_is_gone)
+{
+    int wait[2];
+    char *a, *b, byte;
+    pid_t pid;
+
+    unit_start("");
+    a = sealed_block(64, 1, &b);
+    CHECK_EQ(pipe2(wait, O_CLOEXEC), 0);
+    pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) {
+        execl("/bin/sleep", "sleep", "60", (char *)NULL);
+        _exit(127);
+    }
+    close(wait[1]);
+    CHECK_EQ(read(wait[0], &byte, 1), 0); /* closed by exec */
+    CHECK(store_alone(store_at(a)));
+    unit_remove(a);
+    unit_remove(b);
+    CHECK_EQ(stores_allocated(), 0);
+    end_copy(pid);
+}
+
+static int live_as_heir(void *argument)
+{
+    char *a = ((char **)argument)[0], *b = ((char **)argument)[1], *c, *d;
+    struct store *inherited = store_at(a);
+    uint64_t used = inherited->used;
+
+    engine_fork_child();
+    c = sealed_block(64, 2, &d);
+    if (store_at(c)->file == inherited->file || inherited->used != used)
+        return 1;
+    unit_remove(c);
+    unit_remove(d);
+    unit_remove(a);
+    unit_remove(b); /* it is the parent's to punch */
+    return 0;
+}
+
+TEST(store, a_child_has_files_of_its_own)
+{
+    char *pair[2];
+
+    unit_start("");
+    pair[0] = sealed_block(64, 1, &pair[1]);
+    engine_fork_prepare();
+    CHECK_EQ(unit_child(live_as_heir, pair), 0);
+    engine_fork_parent();
+    CHECK_EQ(stores_allocated(), 64 * page_size);
+    CHECK(unit_holds(pair[0], 64 * page_size, 1) && unit_holds(pair[1], 64 * page_size, 1));
+}
+
+/* The parent makes more and ends; the child has the file, and gives back what nobody shows now. */
+static int leave_a_child(void *argument)
+{
+    char *pair[2], byte = 1;
+    int *answer = argument, parent[2];
+    pid_t pid;
+
+    pair[0] = sealed_block(64, 1, &pair[1]);
+    CHECK_EQ(pipe(parent), 0);
+    engine_fork_prepare();
+    pid = fork();
+    if (pid == 0) {
+        engine_fork_child();
+        close(parent[1]);
+        if (read(parent[0], &byte, 1) != 0) /* until the parent has ended */
+            _exit(1);
+        usleep(20000);
+        byte = stores_allocated() == 128 * page_size;
+        store_settle();
+        byte = byte && stores_allocated() == 64 * page_size;
+        byte = byte && unit_holds(pair[0], 64 * page_size, 1) && unit_holds(pair[1], 64 * page_size, 1);
+        unit_remove(pair[0]);
+        unit_remove(pair[1]);
+        byte = byte && stores_allocated() == 0;
+        _exit(write(*answer, &byte, 1) != 1);
+    }
+    engine_fork_parent();
+    sealed_block(64, 2, NULL);
+    return 0;
+}
+
+TEST(store, what_a_parent_leaves_behind_goes_to_its_last_child)
+{
+    int answer[2];
+    char byte = 0;
+
+    unit_start("");
+    CHECK_EQ(pipe(answer), 0);
+    CHECK_EQ(unit_child(leave_a_child, &answer[1]), 0);
+    CHECK_EQ(read(answer[0], &byte, 1), 1);
+    CHECK(byte);
+}
+
+/* A view that the program moved shows the store as long as it is mapped, and no longer. */
+TEST(store, what_is_astray_is_given_back_when_it_is_mapped_nowhere)
+{
+    char *a, *b;
+
+    unit_start("");
+    a = sealed_block(64, 1, &b);
+    unit_remove(b);
+    CHECK(engine_memory_call(a, 64 * page_size, MEMORY_GONE));
+    store_settle();
+    CHECK_EQ(stores_allocated(), 64 * page_size);
+    CHECK(unit_holds(a, 64 * page_size, 1));
+    munmap(a, 64 * page_size);
+    CHECK(store_unsettled());
+    store_settle();
+    CHECK_EQ(stores_allocated(), 0);
 }
 
 TEST(store, a_picture_ends_with_any_change)
@@ -297,7 +457,7 @@ static void lose(size_t pages, bool replaced)
     unit_remove(c);
     CHECK_EQ(extent_count(), 0);
     CHECK_EQ(stores_open(), 0);
-    CHECK_EQ(fcntl(fd, F_GETFD) >= 0, replaced); /* what is the program's was not closed */
+    CHECK(!replaced || fcntl(fd, F_GETFD) >= 0); /* what is the program's was not closed */
     fstat(foreign, &after);
     CHECK(after.st_size == before.st_size && after.st_blocks == before.st_blocks);
     CHECK_EQ(pread(foreign, word, 5, 0), 5);
@@ -328,7 +488,7 @@ TEST(store, small_seals_go_on_after_the_open_store_was_lost)
     a = sealed_block(16, 1, &b);
     close(store_use(store_at(a)));
     c = sealed_block(16, 2, &d);
-    CHECK(store_at(c) != store_at(a));
+    CHECK(store_at(c)->file != store_at(a)->file);
     CHECK(unit_holds(a, 16 * page_size, 1) && unit_holds(b, 16 * page_size, 1));
     CHECK(unit_holds(c, 16 * page_size, 2) && unit_holds(d, 16 * page_size, 2));
     CHECK_EQ(stores_allocated(), 16 * page_size); /* nobody can tell of the other */
@@ -350,10 +510,8 @@ TEST(store, a_store_that_cannot_be_had_is_an_error_and_no_leak)
     CHECK_EQ(stores_open(), 0);
     CHECK_EQ(descriptor_count(), descriptors);
     setrlimit(RLIMIT_NOFILE, &few);
-    for (int i = 0; i < 64; i++)
-        if (store_reserve(STOREFILE_SMALL, 32 * MIB, &store, &offset) != 0)
-            break;
+    while (dup(0) >= 0)
+        ;
     CHECK_EQ(store_reserve(STOREFILE_SMALL, 32 * MIB, &store, &offset), -EMFILE);
-    CHECK(descriptor_count() <= 64 / 4); /* the rest is the program's */
-    CHECK(dup(0) >= 0);
+    CHECK_EQ(stores_open(), 0);
 }

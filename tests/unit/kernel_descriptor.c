@@ -96,22 +96,6 @@ TEST(descriptor, next_finds_ours_in_rising_order)
     CHECK_EQ(descriptor_next(0, ~0u), -1);
 }
 
-TEST(descriptor, the_budget_is_a_quarter_of_the_programs_limit)
-{
-    struct rlimit limit = {64, 64};
-    struct descriptor ours[16];
-
-    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    for (int i = 0; i < 16; i++) {
-        CHECK_AT(descriptor_budget_left(), i);
-        ours[i] = adopted();
-        CHECK(ours[i].fd >= 48 && ours[i].fd < 64);
-    }
-    CHECK(!descriptor_budget_left());
-    descriptor_drop(&ours[3]);
-    CHECK(descriptor_budget_left());
-}
-
 TEST(descriptor, a_full_table_is_an_error_and_closes_what_came)
 {
     struct rlimit limit = {64, 64};

@@ -94,7 +94,7 @@ struct shown {
 /* The store to read images from, or negative. One of huge pages is cheaper to look at: a fault maps all of such a page. */
 static int image_source(const struct compare *compare, struct store *store)
 {
-    return compare->read && store != NULL && store->kind == STOREFILE_SMALL ? store_use(store) : -EBADF;
+    return compare->read && store != NULL && store->file->kind == STOREFILE_SMALL ? store_use(store) : -EBADF;
 }
 
 /* Reads what the store has for a run that is private in one of the two alone. */

@@ -9,7 +9,9 @@
 
 bool verify_shows(const struct vma *vma, const struct extent *extent, uintptr_t address)
 {
-    return vma->inode == extent->store->file.inode && vma->device == extent->store->file.device &&
+    const struct descriptor *file = &extent->store->file->descriptor;
+
+    return vma->inode == file->inode && vma->device == file->device &&
            vma->offset + (address - vma->start) == extent_offset(extent, address);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Fork: parent and child share every store, so neither appends to nor punches what exists now; what speaks of the parent's
-   memory or descriptors is opened anew in the child. The mappings need nothing: they are all private. */
+/* Fork: parent and child show every store that exists now, so that neither punches it while the other does; what is made later is
+   younger, and a child makes it in files of its own. What speaks of the parent's memory or descriptors is opened anew in the child.
+   The mappings need nothing: they are all private. */
 #include "base/gate.h"
 #include "base/thread.h"
 #include "engine/report/counters.h"
@@ -14,7 +15,6 @@
 #include "kernel/descriptor.h"
 #include "kernel/holders.h"
 #include "kernel/procfile.h"
-#include "kernel/witness.h"
 #include "kernel/write_guard.h"
 
 #include "base/poison.h"
@@ -26,17 +26,11 @@ void fork_adopt(void)
     procfile_after_fork();
     write_guard_after_fork();
     holders_after_fork();
-    store_after_fork();
+    store_after_fork(true);
     counters_reset();
     savings_start();
     fate_after_fork();
     observe_forked();
-}
-
-void fork_adopt_orphan(void)
-{
-    fork_adopt();
-    witness_renew(false); /* the parent's page stays: by it the parent learns of us */
 }
 
 void engine_fork_prepare(void)
@@ -46,12 +40,9 @@ void engine_fork_prepare(void)
 
 void engine_fork_parent(void)
 {
-    if (!thread_self.owns_gate) {
-        store_after_fork_later();
+    if (!thread_self.owns_gate) /* a signal handler that interrupted us: the witness tells */
         return;
-    }
-    store_after_fork();
-    witness_renew(true);
+    store_after_fork(false);
     gate_open();
 }
 
@@ -60,7 +51,6 @@ void engine_fork_child(void)
     if (!thread_self.owns_gate)
         return;
     fork_adopt();
-    witness_renew(true);
     gate_open_in_child();
 }
 

@@ -39,7 +39,7 @@ void engine_start(void)
 
 static void look_at_machine(void)
 {
-    gate_init(fork_adopt_orphan); /* a failure leaves announced forks, which are nearly all */
+    gate_init(fork_adopt); /* a failure leaves announced forks, which are nearly all */
     pagemap_init();
     vma_init();
     extent_init();

@@ -23,12 +23,15 @@
 /* After a look that found nothing, nobody looks for this many times as long: 6 % of the time at most is lost that way, and what died
    unexpectedly is found soon all the same: to write a page takes as long as the rest for having looked at it. */
 #define REST 16
+/* How much longer nobody asks whether another process, which was found to show stores, still does. */
+#define REST_OF_OTHERS 256
 
 static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
 static uint64_t faults_then;    /* when we last looked */
 static uint64_t unshown_so_far; /* since then */
 static bool unfinished;          /* the last walk was cut short */
 static uint64_t rest_until;      /* looking found nothing: not again before this time */
+static uint64_t settle_after;    /* others were asked: not again before this time */
 static _Atomic bool demanded;    /* what died may have been a secret: whatever it costs, at the next event */
 
 /* False: cut short. *freed grows by the bytes given back. */
@@ -88,6 +91,27 @@ static bool sweep_all(uint64_t *freed)
     return whole;
 }
 
+/* What could not be given back because another process showed it. True: we are alone again, look at all. */
+static bool settle(void)
+{
+    uint64_t start;
+    bool regained;
+
+    if (!store_unsettled() || usage_now() < settle_after || !descriptor_in_own_process())
+        return false;
+    start = usage_spent();
+    regained = store_settle();
+    settle_after = usage_now() + REST_OF_OTHERS * (usage_spent() - start);
+    return regained;
+}
+
+static bool must_look(void)
+{
+    bool wanted = settle();
+
+    return atomic_exchange(&demanded, false) || wanted || (usage_now() >= rest_until && (unfinished || is_due()));
+}
+
 void reclaim_event(void)
 {
     uint64_t freed = 0;
@@ -95,7 +119,7 @@ void reclaim_event(void)
 
     if (store_bytes() == 0 || !lock_try(&sweep_lock))
         return;
-    if (atomic_exchange(&demanded, false) || (usage_now() >= rest_until && (unfinished || is_due()))) {
+    if (must_look()) {
         start = usage_spent(); /* not what others took meanwhile */
         unfinished = descriptor_in_own_process() && !sweep_all(&freed);
         rest_until = freed > 0 ? 0 : usage_now() + REST * (usage_spent() - start);

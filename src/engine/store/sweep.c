@@ -8,7 +8,6 @@
 #include "kernel/pagemap.h"
 #include "kernel/storefile.h"
 #include "kernel/usage.h"
-#include "kernel/witness.h"
 
 #include "base/poison.h"
 
@@ -87,20 +86,10 @@ static bool keep_shown(const struct extent *view, uint64_t offset, uint64_t end,
 }
 
 /* The bits of what was punched before; NULL when there is no memory for them. */
-static unsigned char *punched_bits(struct store *store, uint64_t used)
+static unsigned char *punched_bits(struct store *store)
 {
-    size_t pages = used / page_size;
-
-    if (store->punched == NULL || store->punched_pages < pages) {
-        /* An open store grows up to a bound: room for all of it at once. */
-        size_t room = pages < (64u << 20) / page_size ? (64u << 20) / page_size : pages;
-        unsigned char *bits = arena_pages_take((room + 7) / 8);
-
-        if (bits == NULL)
-            return NULL;
-        store->punched = bits;
-        store->punched_pages = room;
-    }
+    if (store->punched == NULL)
+        store->punched = store->range.size <= STORE_FEW * page_size ? store->few : arena_pages_take(store->range.size / page_size / 8);
     return store->punched;
 }
 
@@ -122,7 +111,7 @@ static size_t next_new(const unsigned char *dead, const unsigned char *punched, 
 static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsigned char *dead, size_t pages,
                        unsigned char *punched)
 {
-    size_t base = offset / page_size;
+    size_t base = (offset - store_start(sweep->store)) / page_size;
     size_t to;
 
     for (size_t from = 0; (from = next_new(dead, punched, base, from, pages)) < pages; from = to) {
@@ -140,6 +129,7 @@ static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsig
 static bool find_dead(const struct sweep *sweep, uint64_t offset, size_t pages, unsigned char *dead, const unsigned char *punched)
 {
     uint64_t end = offset + pages * page_size;
+    size_t base = (offset - store_start(sweep->store)) / page_size;
 
     set_bits(dead, 0, pages, true);
     for (size_t i = 0; i < sweep->count && sweep->views[i].extent->by_offset.key < end; i++) {
@@ -149,7 +139,7 @@ static bool find_dead(const struct sweep *sweep, uint64_t offset, size_t pages, 
             continue;
         if (!keep_shown(view, offset, end, dead))
             return false;
-        if (next_new(dead, punched, offset / page_size, 0, pages) == pages)
+        if (next_new(dead, punched, base, 0, pages) == pages)
             break;
     }
     return true;
@@ -164,14 +154,12 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
         pages = WINDOW;
     if (!find_dead(sweep, offset, pages, dead, punched))
         return false;
+    if (next_new(dead, punched, (offset - store_start(sweep->store)) / page_size, 0, pages) == pages)
+        return true;
     /* After the look, not before: a copy of the process that is made from now on hides the same pages. */
-    if (next_new(dead, punched, offset / page_size, 0, pages) < pages) {
-        if (witness_copied()) {
-            store_after_fork_later();
-            return false;
-        }
-        punch_dead(sweep, fd, offset, dead, pages, punched);
-    }
+    if (!store_alone(sweep->store))
+        return false;
+    punch_dead(sweep, fd, offset, dead, pages, punched);
     return true;
 }
 
@@ -216,10 +204,12 @@ static void unlock_blocks(struct sweep *sweep)
 static bool sweep_windows(struct sweep *sweep, uint64_t *at)
 {
     int fd = store_use(sweep->store);
-    unsigned char *punched = fd < 0 ? NULL : punched_bits(sweep->store, sweep->picture.used);
+    unsigned char *punched = fd < 0 ? NULL : punched_bits(sweep->store);
 
     if (punched == NULL)
         return true;
+    if (*at < store_start(sweep->store))
+        *at = store_start(sweep->store);
     for (uint64_t offset = *at; offset < sweep->end; offset += (uint64_t)WINDOW * page_size) {
         if (sweep->freed == 0 && usage_now() > sweep->deadline) {
             *at = offset;

@@ -28,7 +28,7 @@ struct sweep {
 };
 
 /* From *at, a multiple of eight pages, to the end; views are a scratch buffer, and freed grows by the bytes given back. False: the
-   store cannot be swept now (inherited, being written, one of its blocks in use). *whole: false when cut short, and *at is where to
+   store cannot be swept now (shown by another process, being written, one of its blocks in use). *whole: false when cut short, and *at is where to
    go on. */
 bool sweep_part(struct sweep *sweep, uint64_t *at, uint64_t end, bool *whole);
 
