@@ -5,6 +5,7 @@ dist_modules_DATA = \
     python/cowshim/__main__.py \
     python/cowshim/_first.py \
     python/cowshim/_library.py \
+    python/cowshim/torch.py \
     python/cowshim/py.typed
 
 dist_check_SCRIPTS += python/tests/run.sh python/tests/wheel.sh

@@ -103,6 +103,12 @@ ALL = [
         ("a sixteenth of the first 5 changed", 5, 2),
     ]),
 
+    App("torch-training", ["torch_training.py"], interpreter=PYTHON, modules=["torch"], optional=True, grows=[
+        ("its average", 0, 2),
+        ("eight checkpoints", 37, 6),
+        ("loaded into another model", 0, 4),
+    ]),
+
     # The examples: what they cost is what their edits change.
     App("undo-stack", ["../../examples/undo_stack.py"], interpreter=PYTHON, modules=["numpy", "PIL"], optional=True, grows=[
         ("12 edits, each can be undone", 150, 60),
