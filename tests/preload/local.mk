@@ -2,19 +2,25 @@
 check_PROGRAMS += \
     tests/preload/alloc \
     tests/preload/alloc_names \
+    tests/preload/alloc_limits \
     tests/preload/api_anon \
     tests/preload/api_diff \
     tests/preload/api_memory \
+    tests/preload/api_moves \
     tests/preload/api_misuse \
     tests/preload/race \
+    tests/preload/race_copies \
     tests/preload/signals \
+    tests/preload/stacks \
     tests/preload/small_calls \
     tests/preload/copies \
     tests/preload/descriptors \
     tests/preload/early \
     tests/preload/early_dlsym \
+    tests/preload/io_pages \
     tests/preload/fork_threads \
     tests/preload/forks \
+    tests/preload/children \
     tests/preload/held \
     tests/preload/fork_unannounced \
     tests/preload/jump_out \
@@ -48,5 +54,6 @@ tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /no
 
 dist_check_SCRIPTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/run.sh tests/preload/same.sh
 EXTRA_DIST += tests/support/find_library.sh tests/support/pattern.h tests/support/tap.sh tests/preload/stories tests/preload/story.h \
-    tests/preload/instruction.h tests/preload/same.h tests/preload/ring.h
+    tests/preload/alloc.h tests/preload/instruction.h tests/preload/io.h tests/preload/pair.h tests/preload/race.h \
+    tests/preload/registered.h tests/preload/ring.h tests/preload/same.h tests/preload/scene.h
 TESTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/run.sh tests/preload/same.sh

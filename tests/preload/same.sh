@@ -3,7 +3,7 @@
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../../tests/support/tap.sh"
 bin=${TOP_BUILDDIR:-.}/tests/preload
-programs='memory_calls io_calls'
+programs='memory_calls io_calls io_pages'
 variants='- guard-always guard-always,uffd-off guard-always,uffd-off,scan-off,vma-off,tmpfs-off'
 
 needs_shim
