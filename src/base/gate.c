@@ -27,7 +27,7 @@ static _Atomic int always_marked = 1;
 _Atomic int *_Atomic gate_mark = &always_marked;
 static void (*orphan_handler)(void);
 
-/* A wait that fails is one that ends too early, which every caller expects. */
+/* If the wait fails it merely ends too early; every caller checks its condition again. */
 static void wait_while(_Atomic int *word, int value)
 {
     SYS_MUST(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
@@ -56,7 +56,7 @@ int gate_init(void (*on_orphan)(void))
     return 0;
 }
 
-/* In a child that nobody announced only the forking thread exists. If it was alone outside of us, the state is whole. */
+/* Only the forking thread exists in the child. If no thread was inside of us when it was forked, all that it inherited is consistent. */
 static bool adopt_child(void)
 {
     if (atomic_load(&active) != 0 || atomic_load(&closed) != 0)
@@ -110,7 +110,7 @@ void gate_leave(void)
     thread_self.inside = false;
 }
 
-/* Inside from the first moment to the last: a signal handler must not wait for the thread that it interrupts. */
+/* The thread counts as inside for all of this time, because a signal handler must not wait for the thread that it interrupts. */
 static bool shut(void)
 {
     int saved = errno;

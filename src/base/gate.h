@@ -9,13 +9,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* 1 here, 0 in a child that was not announced; gate.c's alone to write. */
+/* Points to 1, and to 0 in a child of a fork that was not announced. Only gate.c writes to it. */
 extern _Atomic int *_Atomic gate_mark;
 
 /* on_orphan runs in an unannounced child, once, if nobody was inside when it was forked. */
 int gate_init(void (*on_orphan)(void)); /* 0 or -errno: without the mark only announced forks are noticed */
 
-/* False: the caller is inside already, or in a child whose inherited state cannot be trusted. Nothing to leave then. */
+/* Returns false if the caller is inside already, or in a child whose inherited state cannot be trusted; gate_leave() must not be called then. */
 bool gate_enter(void);
 /* Whether forks that nobody announced are noticed. */
 bool gate_marked(void);
@@ -29,7 +29,7 @@ void gate_leave(void);
 /* Before fork; returns when the caller is alone. A caller that is inside (a signal handler that forks) cannot wait for itself: false,
    and the child is like one that nobody announced. */
 bool gate_close(void);
-/* Likewise, for something short in which this thread stays out of us, too. */
+/* The same for a short time that is no fork. The calling thread must not use the engine meanwhile. */
 bool gate_pause(void);
 void gate_open(void);          /* after fork, in the parent; after a pause */
 void gate_open_in_child(void); /* after fork, in the child */

@@ -29,10 +29,10 @@ bool log_enabled(enum log_level level)
 }
 
 #define BIT(number) (UINT64_C(1) << ((number)-1))
-/* What a closed pipe, or a limit on the size of files, would end the program with: for words of ours. */
+/* The signals that a write of ours could raise, and that would end the program: SIGPIPE for a closed pipe, SIGXFSZ at a limit on file sizes. */
 #define SIGNALS_OF_WRITE (BIT(SIGPIPE) | BIT(SIGXFSZ))
 
-/* Those of them that wait; all, where we cannot know: none is taken for ours then. */
+/* Which of these signals are pending before we write. If the kernel does not tell, all of them count as pending, so that none is taken for ours. */
 static uint64_t pending_signals(void)
 {
     uint64_t pending;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What somebody may have meant who mistyped a name. */
+/* Guesses which name was meant by a mistyped one. */
 #ifndef COWSHIM_BASE_NEAR_H
 #define COWSHIM_BASE_NEAR_H
 

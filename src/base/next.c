@@ -50,7 +50,7 @@ size_t next_bootstrap_size(const void *pointer)
     return next_is_bootstrap(pointer) ? BOOTSTRAP_SLOT : 0;
 }
 
-/* Each bootstrap allocation function binds the table first; only what dlsym itself asks for meanwhile stays here. */
+/* The first call of any of these binds the table and continues with the real function. Only what dlsym() allocates meanwhile is served here. */
 static void *bootstrap_malloc(size_t size)
 {
     if (binding)

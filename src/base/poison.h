@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Included last by every .c file below src/shim: to use a function that we interpose is a compile error there, since a call would come
-   back to us. Bytes are moved with base/bytes.h, memory comes from base/arena.h, system calls go through base/sys.h.
+/* Included last by every .c file below src/shim: there, using a function that we interpose is a compile error, because the call
+   would come back to us. Bytes are moved with base/bytes.h, memory comes from base/arena.h, system calls go through base/sys.h.
    tests/unit/layers.sh looks for the same names in the object files. */
 #ifndef COWSHIM_BASE_POISON_H
 #define COWSHIM_BASE_POISON_H

@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-/* A place in the sources is one place in the library: clang would inline calls twice, or peel one off its loop, and what has to
-   fail would be in two places. gcc has no such attribute. */
+/* One call in the sources has to be one call in the library, because tests make each place fail. clang could duplicate a call, by inlining or
+   by peeling a loop; this attribute forbids it. gcc has no such attribute. */
 #if __has_attribute(noduplicate)
 #define SYS_ONE_PLACE __attribute__((noduplicate))
 #else
@@ -18,7 +18,8 @@
 long sys_call(long number, long a, long b, long c, long d, long e, long f) SYS_ONE_PLACE;
 long sys_must(long number, long a, long b, long c, long d, long e, long f);
 
-/* No call of this may be the caller's last instruction, a jump: the fault would be said to come from somewhere else. */
+/* The place of a call is known by its return address. If the compiler turned a call at the end of a function into a jump, that address would
+   be the caller's caller; the empty statement behind the call prevents it. */
 static inline __attribute__((always_inline)) long sys_site(long number, long a, long b, long c, long d, long e, long f)
 {
     long result = sys_call(number, a, b, c, d, e, f);
@@ -41,9 +42,9 @@ static inline __attribute__((always_inline)) long sys_site(long number, long a, 
 #define SYS(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_site, __VA_ARGS__)
 #define SYS_MUST(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_must, __VA_ARGS__)
 
-/* For what cannot go through sys_call(), such as clone(): 0, or the -errno with which it has to fail now. */
+/* For calls that cannot go through sys_call(), such as clone(): returns 0, or the -errno with which this call is to fail. */
 int sys_must_fail(void) SYS_ONE_PLACE;
-/* Calls of the kind that can be made to fail, so far. */
+/* How many calls that can be made to fail there were so far. */
 unsigned long sys_count(void);
 
 /* Asked before each call of that kind, with its number and the distance of its place from sys_call(): 0, or the -errno it fails with. */

@@ -24,9 +24,9 @@
 
 #include "base/poison.h"
 
-/* Descriptors are looked at anew, whatever the signs say, after this many times as long as it took: libc opens and closes files of its
-   own without a hook, so that a ring may have taken the place of one. */
-#define REST 64
+/* After a scan of all descriptors its result may be used for this many times as long as the scan took, even if nothing seems to have changed.
+   libc opens and closes files without our seeing it, so that a ring may have taken the number of one of them. */
+#define SCANS_APART 64
 
 #ifndef AF_XDP
 #define AF_XDP 44
@@ -35,7 +35,7 @@
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
 static _Atomic unsigned noted;
 static _Atomic unsigned changes;
-static bool counts = true; /* the kernel tells how many descriptors there are, as far as we know */
+static bool counts = true; /* false once the kernel did not tell how many descriptors there are */
 /* As of the last scan: */
 static _Atomic unsigned seen;
 static _Atomic uint64_t seen_count, seen_changes, seen_until;
@@ -99,7 +99,7 @@ static unsigned judge_socket(long fd)
     return domain == AF_XDP || domain == AF_RDS || domain == AF_IB || domain == AF_ALG ? HOLDER_DEVICE : 0;
 }
 
-/* Descriptors without a file; what holds no memory is named, for there will be others. */
+/* Descriptors without a file. The kinds that hold no memory are listed; all others, also those that Linux will get, count as holders. */
 static unsigned judge_anonymous(int directory, const char *name, long fd)
 {
     static const char *const harmless[] = {"[event", "[timerfd", "[signalfd", "inotify", "[fanotify", "[pidfd", "[perf_event",
@@ -185,15 +185,15 @@ static int scan(int directory)
 
     if (found < 0)
         return found;
-    /* A ring without a descriptor: only its fixed buffers can be seen. Those of a ring that is gone do no harm any more. */
+    /* A ring whose descriptor was closed shows only by its fixed buffers (VmPin); once these are gone it holds no memory. */
     atomic_store(&seen, status_read(&status) == 0 && status.pinned ? HOLDER_RING : 0);
     holders_note((unsigned)found);
     if (((unsigned)found & ~before) != 0)
         log_info("memory may be held by others:%s%s%s", (unsigned)found & HOLDER_RING ? " a ring" : "",
                  (unsigned)found & HOLDER_PAGER ? " a pager" : "", (unsigned)found & HOLDER_DEVICE ? " a device" : "");
-    atomic_store(&seen_count, count - descriptor_count()); /* ours come and go */
+    atomic_store(&seen_count, count - descriptor_count()); /* ours do not count: they come and go */
     atomic_store(&seen_changes, now_changed);
-    atomic_store(&seen_until, usage_now() + REST * (usage_now() - start));
+    atomic_store(&seen_until, usage_now() + SCANS_APART * (usage_now() - start));
     return 0;
 }
 

@@ -27,11 +27,11 @@ void holders_init(void);
 int holders_look(struct holders *holders);
 /* The same without a system call, as of the last look or note. */
 unsigned holders_known(void);
-/* The program makes one of them. For ever: what it is may outlive its descriptor. */
+/* The program is about to make such a descriptor. This is never taken back, because what it stands for may outlive it. */
 void holders_note(unsigned held);
 /* A descriptor may have been replaced by another one. */
 void holders_change(void);
-/* Rings and devices stay behind; a pager may have followed (UFFD_FEATURE_EVENT_FORK). */
+/* After a fork, in the child: rings and devices stay with the parent, but a pager may have come along (UFFD_FEATURE_EVENT_FORK). */
 void holders_after_fork(void);
 
 #endif

@@ -23,8 +23,8 @@
 #endif
 
 /* Kernels before 6.12 unmap the old range before they charge the new one (vm.overcommit_memory=2), so that a failing
-   mmap(MAP_FIXED) can leave a hole. The charge of the old range was just given back, so that trying again succeeds unless
-   another process took it: insist, for nothing else can be right. */
+   mmap(MAP_FIXED) can leave a hole. The charge of the old range was just given back, so that trying again succeeds
+   unless another process took it. We try until it does, because the range must not stay unmapped. */
 #define INSIST 1000
 
 static bool is_hole(uintptr_t start)
@@ -57,7 +57,7 @@ int map_zero(uintptr_t start, size_t size, bool huge)
     int error = map_over(start, size, MAP_ANONYMOUS, -1, 0);
 
     if (error == 0 && huge)
-        SYS(SYS_madvise, start, size, MADV_HUGEPAGE); /* a wish: without it the memory is right all the same */
+        SYS(SYS_madvise, start, size, MADV_HUGEPAGE); /* may fail: the memory is right without it */
     return error;
 }
 

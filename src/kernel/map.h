@@ -17,7 +17,7 @@ int map_discard(uintptr_t start, size_t size);
 /* Moves the pages of one VMA to another place and leaves the source mapped but empty (MREMAP_DONTUNMAP, Linux 5.7 for
    anonymous memory, 5.13 for files). */
 int map_move(uintptr_t from, uintptr_t to, size_t size);
-/* Anonymous memory somewhere, of nobody's but the caller's; 0 or -errno. And its end. */
+/* Maps anonymous memory that belongs to the caller alone, and unmaps it. 0 or -errno. */
 int map_temporary(size_t size, uintptr_t *start);
 void map_end_temporary(uintptr_t start, size_t size);
 /* Puts such memory over another range in one step; the temporary place is gone then. */

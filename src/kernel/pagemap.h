@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which pages of this process are what: the kernel knows, we ask and never mirror it.
+/* Asks the kernel what state the pages of this process are in. We never keep a record of that ourselves.
    Source: Documentation/admin-guide/mm/pagemap.rst. Two variants, picked at start: PAGEMAP_SCAN (Linux 6.7, pagemap_scan.c) and
    reading /proc/self/pagemap (pagemap_read.c). The variants differ in one point: only PAGEMAP_SCAN tells the zero page from a
    private page, so the other calls a page that was read but never written private. */

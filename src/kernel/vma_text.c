@@ -41,7 +41,7 @@ void vma_text_end(struct vma_text *text)
         SYS_MUST(SYS_close, text->fd);
 }
 
-/* Reads on from the first line that is not whole in the buffer. */
+/* Fills the buffer, beginning with the first line that was not taken whole. */
 static int fill(struct vma_text *text)
 {
     int fd = text->fd >= 0 ? text->fd : procfile_use(PROCFILE_MAPS);
@@ -55,7 +55,7 @@ static int fill(struct vma_text *text)
     return 0;
 }
 
-/* Takes what the buffer has up to the end of a line, or all of it if that is not there. */
+/* Takes the rest of the line from the buffer. If the line does not end there, takes all that is in the buffer and notes that the line was cut. */
 static char *take(struct vma_text *text)
 {
     char *line = text->text + text->at;
@@ -75,7 +75,7 @@ static bool has_line(const struct vma_text *text)
     return text->at < text->length && strchr(text->text + text->at, '\n') != NULL;
 }
 
-/* The next line, terminated; of one that is longer than the buffer the beginning. *line is valid until the next call. */
+/* Gives the next line, terminated by a NUL; of a line that is longer than the buffer only the beginning. It is valid until the next call. */
 static int next_line(struct vma_text *text, char **line)
 {
     bool rest;

@@ -26,7 +26,7 @@ static size_t slack_for(size_t size, size_t alignment)
     return alignment > slack ? alignment : slack;
 }
 
-/* What could not be given back when it was freed. */
+/* Frees one block whose memory could not be returned when the program freed it. */
 static void free_stuck(void)
 {
     void *raw = engine_take_stuck();
@@ -35,8 +35,8 @@ static void free_stuck(void)
         next.free(raw);
 }
 
-/* The next allocator works for us. It may make its calloc, realloc or memalign of malloc, by that name, which is ours: musl does so, and
-   many a small library. What it gets then must be its own memory. */
+/* Set while the next allocator works for us. It may implement its calloc, realloc or memalign by calling malloc by name, which is our malloc
+   (musl and many small libraries do so). It must then get its own memory, and no block. */
 static THREAD_LOCAL bool asking;
 
 static void *ask_for(size_t size, bool zero)
@@ -57,7 +57,7 @@ static void *ask_for_other(void *raw, size_t size)
     return raw;
 }
 
-/* NULL: the request is for the next allocator as it is. */
+/* Returns NULL where the request must go to the next allocator unchanged. */
 static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero)
 {
     size_t slack = slack_for(size, alignment);
@@ -108,7 +108,7 @@ static bool power_of_two(size_t value)
     return value != 0 && (value & (value - 1)) == 0;
 }
 
-/* Room for any place of the alignment: what the next allocator may ask malloc for. */
+/* The largest request that the next allocator may make of malloc to satisfy this alignment. */
 #define BIG_WITH(alignment, size) BIG((size) + (alignment))
 
 static __attribute__((noinline)) void *allocate_aligned(void *(*plainly)(size_t, size_t), size_t alignment, size_t size)
@@ -219,13 +219,13 @@ HOOK size_t malloc_usable_size(void *pointer)
     if (block.raw == NULL)
         return block.size;
     usable = usable_size_of(block.raw) - (size_t)((char *)pointer - (char *)block.raw);
-    /* From now on the program may use, and copy, all of it. */
+    /* The program may now use all of these bytes, so copies of the block include them. */
     if (usable > block.size)
         engine_set_size(pointer, usable);
     return usable > block.size ? usable : block.size;
 }
 
-/* Memory that is not a block, or cannot stay where it is, becomes one: new memory, the bytes, the old one freed. */
+/* Moves memory that is no block, or cannot stay where it is, into a new block: allocates it, copies the bytes, frees the old memory. */
 static void *reallocate_by_copy(void *old, size_t old_size, size_t size)
 {
     void *start = malloc(size);
@@ -292,7 +292,7 @@ static void *resize_block(void *old, const struct engine_block *was, size_t size
     return block != NULL ? resize_plain(block, old, was, size) : resize_views(old, was, size);
 }
 
-/* Memory of the next allocator that the program registered: it gets it back as it was given out. */
+/* The program registered memory of the next allocator, and now frees or resizes it: the allocator gets the pointer that it gave out. */
 static void *reallocate_registered(void *old, const struct engine_block *was, size_t size)
 {
     int error = engine_unregister(old, was->size);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The control interface. Its promises are in cowshim.h; what the functions do where the shim is loaded and not at work is the
-   header's own, too. */
+/* The control interface. Its promises are in cowshim.h, which also defines what the functions do where the shim is loaded but inactive. */
 #define COWSHIM_IMPLEMENTATION
 #include "cowshim.h"
 
@@ -200,7 +199,7 @@ HOOK int cowshim_residency(const void *addr, size_t length, struct cowshim_pages
     return 0;
 }
 
-/* What was found and not yet reported, so that neighbours are reported as one. */
+/* The difference that was found last and is not reported yet: if the next one touches it, both are reported as one. */
 struct search {
     const char *a, *b;
     unsigned flags;
@@ -210,7 +209,7 @@ struct search {
     size_t total;
 };
 
-/* False: the program wants no more. */
+/* Returns false when the program's callback wants no more differences. */
 static bool flush(struct search *search)
 {
     size_t from = search->from;
@@ -251,7 +250,7 @@ static bool examine(struct search *search, size_t from, size_t to, bool read)
     return true;
 }
 
-/* The same where one of the two is better read from its store. */
+/* The same, where reading one of the two ranges from its store saves page faults. */
 static bool examine_stored(struct search *search, size_t from, size_t to, bool a_stored)
 {
     const char *memory = a_stored ? search->b : search->a;

@@ -11,7 +11,7 @@
 #define CALLER __builtin_return_address(0)
 #define BIG(size) UNLIKELY((size) >= hot.min_copy)
 
-/* An observer is told of copies that are smaller than those that are looked at. */
+/* Observers also want to know of copies that are too small to be shared. */
 static bool shared(void *to, const void *from, size_t size, const void *caller)
 {
     if (size >= hot.min_size)
@@ -65,7 +65,7 @@ HOOK void bzero(void *to, size_t size)
     memset(to, 0, size);
 }
 
-/* The bytes first: what they were is in no view then. */
+/* The bytes are overwritten first. After that no view shows the secret, and the pages of the store that hold it can be found dead. */
 HOOK void explicit_bzero(void *to, size_t size)
 {
     next.memset(to, 0, size);

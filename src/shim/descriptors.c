@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Our descriptors are not the program's: what closes, replaces or looks for descriptors behaves as if ours were not open. In a
-   vfork child the table is a copy, and nothing done there is any business of ours. */
+   vfork child the table of descriptors is a copy, so that whatever happens to ours there does no harm. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* While the mprotect guard has its SIGSEGV handler installed, the program sees and sets its own beside it. And a stack must never
-   be held: the kernel could not put the frame of the handler on it. */
+/* While the mprotect guard has its SIGSEGV handler installed, the program sees and sets its own beside it. A signal
+   stack must never be held, because the kernel could not write the frame of a handler to it. */
 #include <pthread.h>
 #include <signal.h>
 

@@ -47,7 +47,7 @@ static bool program_wanted(const char *patterns)
     return false;
 }
 
-/* The smallest copy that the engine is told of. */
+/* Copies of at least this size are passed to the engine. */
 static size_t smallest_copy(void)
 {
     const struct observer *observer = cowshim_observer_1 == NULL ? NULL : cowshim_observer_1(engine_store_bytes);

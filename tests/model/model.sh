@@ -9,12 +9,7 @@ seed=${SEED:-20260101}
 # shellcheck source=tests/support/tap.sh
 . "$here/../support/tap.sh"
 needs_shim
-if [ "$1" = --one ]; then
-    work=$2
-else
-    work=$(mktemp -d) || exit 99
-    trap 'rm -rf "$work"' EXIT
-fi
+take_work "$@"
 
 # shellcheck source=tests/support/find_library.sh
 . "$here/../support/find_library.sh"

@@ -6,12 +6,7 @@
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../../tests/support/tap.sh"
 bin=$TOP_BUILDDIR/tests/preload
-if [ "$1" = --one ]; then
-    work=$2
-else
-    work=$(mktemp -d) || exit 99
-    trap 'rm -rf "$work"' EXIT
-fi
+take_work "$@"
 
 # One run of a part of the scene with these faults: 0 when there was one, which the library says itself.
 run() {

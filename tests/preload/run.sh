@@ -7,12 +7,7 @@ bin=${TOP_BUILDDIR:-.}/tests/preload
 # shellcheck source=tests/support/tap.sh
 . "$here/../support/tap.sh"
 needs_shim
-if [ "$1" = --one ]; then
-    work=$2
-else
-    work=$(mktemp -d) || exit 99
-    trap 'rm -rf "$work"' EXIT
-fi
+take_work "$@"
 
 # shellcheck source=tests/support/find_library.sh
 . "$here/../support/find_library.sh"

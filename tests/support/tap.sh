@@ -49,6 +49,16 @@ needs_shim() {
     [ -e "$COWSHIM_LIBRARY" ] || skip_all "no $COWSHIM_LIBRARY: a sanitizer build has no shim"
 }
 
+# take_work "$@": $work is a folder that goes with this script; a worker, called with --one FOLDER, has its caller's.
+take_work() {
+    if [ "${1:-}" = --one ]; then
+        work=$2
+    else
+        work=$(mktemp -d) || exit 99
+        trap 'rm -rf "$work"' EXIT
+    fi
+}
+
 # merge FILE...: what several scripts printed, as one; fails when one of them has a broken promise, or said nothing.
 merge() {
     for part; do

@@ -12,12 +12,12 @@
 
 #include "base/poison.h"
 
-/* A part of an extent in one mapping of the kernel's. */
+/* The part of an extent that lies in one mapping of the kernel's. */
 struct piece {
     uintptr_t start, end;
     struct vma vma;
-    bool shown; /* it is what the extent says */
-    bool told;  /* the kernel said so; if it did not, the extent is believed where it does no harm */
+    bool shown; /* the mapping is the one that the extent describes */
+    bool told;  /* the kernel was asked and answered; else the extent is believed where that does no harm */
 };
 
 static void guess(struct piece *piece)
@@ -137,7 +137,7 @@ static int unshare_piece(struct block *block, const struct piece *piece)
     return error;
 }
 
-/* Each view that is really there is treated, the others are forgotten. */
+/* Calls treat() for each view that the kernel confirms, and forgets the others. */
 static int for_views(struct block *block, uintptr_t start, uintptr_t end,
                      int (*treat)(struct block *block, const struct piece *piece))
 {

@@ -7,12 +7,12 @@
 
 #include "base/poison.h"
 
-/* Of a larger block a page is less than a thousandth. */
+/* In front of blocks from this size on the page stays: it is less than a thousandth of the block. */
 #define WORTH ((size_t)4 << 20)
 
-/* A chunk of glibc's: the size of the one before it, its own with three flags in the lowest bits, and the memory. */
+/* A chunk of glibc's begins with two words: the size of the chunk before it, and its own size with three flags in the lowest bits. */
 #define CHUNK_WORDS 2
-#define CHUNK_MAPPED ((uintptr_t)2) /* the only flag of a chunk that was mapped for itself, of whole pages */
+#define CHUNK_MAPPED ((uintptr_t)2) /* the one flag that is set in a chunk that glibc mapped for this request alone */
 
 static uintptr_t *page_of(const struct block *block)
 {

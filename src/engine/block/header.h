@@ -8,9 +8,10 @@
 
 #include "engine/block/block.h"
 
-/* Gives the page back, if it is such a page and worth it. Needs the block's lock. */
+/* Gives the page in front of the block back to the system, if nothing but that word is used of it and the block is small. Needs the block's lock. */
 void header_drop(struct block *block);
-/* Puts it back, and it stays: what follows may read it at any time. Needs the lock, or that nobody else knows the block. */
+/* Restores the page and the word. The page stays then, because the allocator may read it at any time from now on. Needs the lock, unless
+   nobody else knows the block any more. */
 void header_restore(struct block *block);
 /* Whether glibc mapped the memory for this block alone, and will unmap it at free(). Reads only what lies in a page of the block's own. */
 bool header_says_mapped(const struct block *block);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Foreign blocks come and go: registered by the program, or its own mappings. */
+/* How memory becomes a foreign block and ceases to be one: registered by the program, or mapped by it. */
 #include <errno.h>
 
 #include "base/page.h"
@@ -59,7 +59,7 @@ static int inspect(uintptr_t start, uintptr_t end, bool *of_file)
     return error;
 }
 
-/* Registered memory that was unmapped behind our back, or mapped anew, makes room. 0, -EEXIST or -ENOMEM. */
+/* Cuts a registered block out of the range if the memory there was unmapped or mapped anew behind our back. 0, -EEXIST or -ENOMEM. */
 static int evict(struct block *block, uintptr_t start, uintptr_t end)
 {
     uintptr_t from = max_address(page_up(block_start(block)), page_down(start));
@@ -75,7 +75,7 @@ static int evict(struct block *block, uintptr_t start, uintptr_t end)
     return error;
 }
 
-/* What is there already: 0 nothing, 1 a block that is eligible without being registered, or -errno. */
+/* Returns 0 if no block is in the range, 1 if it lies in a block that is shared without being registered, or -errno. */
 static int look_for_others(uintptr_t start, uintptr_t end)
 {
     int found = 0;
@@ -172,7 +172,7 @@ int engine_register(void *start, size_t size)
     return error;
 }
 
-/* The contents stay, and become the program's alone. */
+/* Ends the registration. The memory keeps its contents and shows no store any more. */
 static int unregister(struct block *block)
 {
     uintptr_t start = page_down(block_start(block));
@@ -187,7 +187,7 @@ static int unregister(struct block *block)
     return error == 0 ? 0 : -ENOMEM;
 }
 
-/* -ENOENT when nothing was there. */
+/* Returns -ENOENT when no block was in the range. */
 static int unregister_range(uintptr_t start, uintptr_t end)
 {
     int result = -ENOENT;
@@ -228,7 +228,7 @@ int engine_unregister(void *start, size_t size)
     return error;
 }
 
-/* The kernel has just given this memory to the program: what foreign blocks we believe to be there are gone. */
+/* The kernel has just given this memory to the program, so that foreign blocks which we believe to be there no longer exist. */
 static void clear_way(uintptr_t start, uintptr_t end)
 {
     struct block *block;
@@ -280,7 +280,7 @@ static enum engine_place make_movable(struct block *block, uintptr_t start, uint
     return place;
 }
 
-/* The last block that is not PLACE_OTHER tells; a range that is moved lies in one. */
+/* A range that can be moved lies in one mapping, so that the last block which it reaches decides. */
 enum engine_place engine_before_move(void *start, size_t size)
 {
     uintptr_t at = (uintptr_t)start;

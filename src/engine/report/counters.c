@@ -49,7 +49,7 @@ static uint64_t load(_Atomic uint64_t *value)
     return atomic_load_explicit(value, memory_order_relaxed);
 }
 
-/* What was counted here before the page was there has moved; a thread that came late may have left something. */
+/* The counts from before the exported page existed were moved there; a thread that was late may have added to the old ones since. */
 static uint64_t sum(const struct counts *now, _Atomic uint64_t *value, _Atomic uint64_t *of_own)
 {
     return now == &own ? load(of_own) : load(value) + load(of_own);

@@ -15,9 +15,9 @@ struct savings {
 void savings_start(void);
 /* Inside of an operation, with no lock held. */
 void savings_event(void);
-/* Looks a last time, whatever it costs. */
+/* Looks once more at the end, regardless of the time that it takes. */
 struct savings savings_peak(void);
-/* Since the start, or the fork. */
+/* Counted since the start of the process or, in a child, since the fork. */
 uint64_t savings_nanoseconds(void);
 
 #endif
