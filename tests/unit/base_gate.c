@@ -159,7 +159,7 @@ static int status_of_raw_fork(bool expect)
     long child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 
     if (child == 0)
-        _exit(child_that_nobody_announced(expect));
+        unit_exit(child_that_nobody_announced(expect));
     waitpid((pid_t)child, &status, 0);
     return status;
 }

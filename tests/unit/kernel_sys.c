@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/page.h"
+#include "kernel/coredump.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
 #include "kernel/status.h"
@@ -291,4 +292,29 @@ TEST(status, sees_pages_that_io_uring_pinned)
     CHECK_EQ(status_read(&status), 0);
     CHECK(status.pinned);
     close((int)ring);
+}
+
+static unsigned long coredump_filter(void)
+{
+    FILE *file = fopen("/proc/self/coredump_filter", "r");
+    unsigned long filter;
+
+    CHECK(file != NULL && fscanf(file, "%lx", &filter) == 1);
+    fclose(file);
+    return filter;
+}
+
+TEST(coredump, asks_for_private_files_and_changes_no_other_bit)
+{
+    unsigned long before;
+
+    unit_start_base("");
+    before = coredump_filter();
+    fault_at(1, false);
+    unit_capture_begin();
+    coredump_include_files();
+    CHECK(strstr(unit_capture_end(), "core dumps lack shared pages") != NULL);
+    CHECK_EQ(coredump_filter(), before);
+    coredump_include_files();
+    CHECK_EQ(coredump_filter(), before | 4);
 }

@@ -32,6 +32,9 @@
 #ifndef UNIT_ASAN
 #define UNIT_ASAN 0
 #endif
+#ifndef UNIT_COVERAGE
+#define UNIT_COVERAGE 0 /* tools/coverage */
+#endif
 
 /* Each test runs in a child with one thread (Criterion's workers have a second one, which blocks every signal). */
 #if UNIT_TSAN
@@ -94,7 +97,7 @@ char *unit_map(size_t size);
 char *unit_block(size_t pages);
 void unit_remove(void *start);
 
-/* The byte that pattern page `number` has at `offset`, and filling and checking pages with it. */
+/* Filling memory with the pattern of that number (tests/support/pattern.h), and telling it. */
 void unit_fill(char *start, size_t size, unsigned number);
 bool unit_holds(const char *start, size_t size, unsigned number);
 bool unit_all(const char *start, size_t size, int value);
@@ -110,6 +113,8 @@ const char *unit_capture_end(void);
 
 /* The status of a forked child that runs the function and exits with what it returns. */
 int unit_child(int (*run)(void *), void *argument);
+/* The end of a child that a test makes by itself. */
+void unit_exit(int status) __attribute__((noreturn));
 
 uint64_t unit_random(void); /* the same sequence in every run, in every thread */
 

@@ -14,7 +14,7 @@
 
 #define SKIPPED 77
 #define FAILED 78
-#define SECONDS (UNIT_TSAN || UNIT_ASAN ? 300 : 100)
+#define SECONDS (UNIT_TSAN || UNIT_ASAN || UNIT_COVERAGE ? 300 : 100)
 #define TEXT_SIZE 1024
 
 static char *text; /* shared with the child */
@@ -52,8 +52,8 @@ static void run_in_child(void (*body)(void))
     descriptor_init(); /* the test is a process of its own, and no vfork child */
     alarm(SECONDS);
     body();
-    if (UNIT_TSAN)
-        exit(0); /* TSan counts its reports there */
+    if (UNIT_TSAN || UNIT_COVERAGE)
+        exit(0); /* TSan counts its reports there, and gcov writes down which lines ran */
     _exit(0);
 }
 
