@@ -98,8 +98,9 @@ static int child(void *argument)
 int tmpfs_mount(void)
 {
     struct order order = {(unsigned)SYS_MUST(SYS_geteuid), (unsigned)SYS_MUST(SYS_getegid), sys_must_fail()};
-    /* Exit signal 0: the program's own wait() never sees this child. CLONE_VFORK: we sleep until it is gone. */
-    int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_FILES | CLONE_VM | CLONE_VFORK;
+    /* Exit signal 0: the program's own wait() never sees this child, nor does a debugger that follows children. CLONE_VFORK: we sleep
+       until it is gone. */
+    int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_FILES | CLONE_VM | CLONE_VFORK | CLONE_UNTRACED;
     char *stack = scratch_take();
     int saved = errno;
     int pid;
