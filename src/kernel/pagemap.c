@@ -2,14 +2,30 @@
 #include "kernel/pagemap.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
 
 #include "base/page.h"
+#include "base/sys.h"
 #include "kernel/fallback.h"
 #include "kernel/procfile.h"
 
 #include "base/poison.h"
 
+#define PR_GET_MEMORY_MERGE 68 /* Linux 6.4 */
+
 static const struct pagemap_variant *variant = &pagemap_scan;
+static _Atomic bool merging;
+
+void pagemap_note_merging(void)
+{
+    atomic_store(&merging, true);
+}
+
+bool pagemap_merging(void)
+{
+    return atomic_load_explicit(&merging, memory_order_relaxed);
+}
 
 void pagemap_init(void)
 {
@@ -18,6 +34,8 @@ void pagemap_init(void)
     uintptr_t walked;
     uintptr_t page = page_down((uintptr_t)&probe);
 
+    if (SYS_MUST(SYS_prctl, PR_GET_MEMORY_MERGE, 0, 0, 0, 0) == 1) /* inherited */
+        pagemap_note_merging();
     variant = &pagemap_scan;
     if (fallback_forced(FALLBACK_pagemap)) {
         variant = NULL;

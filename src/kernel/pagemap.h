@@ -2,10 +2,12 @@
 /* Asks the kernel what state the pages of this process are in. We never keep a record of that ourselves.
    Source: Documentation/admin-guide/mm/pagemap.rst. Two variants, picked at start: PAGEMAP_SCAN (Linux 6.7, pagemap_scan.c) and
    reading /proc/self/pagemap (pagemap_read.c). The variants differ in one point: only PAGEMAP_SCAN tells the zero page from a
-   private page, so the other calls a page that was read but never written private. */
+   private page, so the other calls a page that was read but never written private. In a process of which the kernel merges equal pages
+   (KSM, PR_SET_MEMORY_MERGE) both do: there a page of zeros that was written over a view may have become the zero page. */
 #ifndef COWSHIM_KERNEL_PAGEMAP_H
 #define COWSHIM_KERNEL_PAGEMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +31,9 @@ extern const struct pagemap_variant pagemap_scan, pagemap_read;
 /* COWSHIM_INTERNAL=scan-off takes the second variant, pagemap-off none. */
 void pagemap_init(void);
 const char *pagemap_name(void);
+/* The kernel merges pages of this process from now on. */
+void pagemap_note_merging(void);
+bool pagemap_merging(void);
 
 /* Fills runs with the wanted pages of [start, end) as maximal runs in rising order and returns how many, or -errno.
    *walked is how far the answer reaches: short of end when max was reached. max >= 1. */

@@ -32,8 +32,8 @@ static struct scan_arguments question(enum pagemap_want want, uintptr_t end, str
 
     q.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED;
     if (want == PAGES_PRIVATE) {
-        q.category_mask = SCAN_FILE | SCAN_PFNZERO;
-        q.category_inverted = SCAN_FILE | SCAN_PFNZERO;
+        q.category_mask = pagemap_merging() ? SCAN_FILE : SCAN_FILE | SCAN_PFNZERO;
+        q.category_inverted = q.category_mask;
     }
     return q;
 }

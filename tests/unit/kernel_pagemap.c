@@ -148,6 +148,20 @@ TEST(pagemap, reading_knows_every_state_but_calls_the_zero_page_private)
     }
 }
 
+/* KSM puts the zero page where a page of zeros was written over a view: a hole there would show the store. */
+TEST(pagemap, where_the_kernel_merges_pages_the_zero_page_is_private)
+{
+    char *memory;
+
+    unit_start("");
+    if (!have_scan())
+        SKIP("no PAGEMAP_SCAN: Linux before 6.7");
+    memory = make_mixture();
+    pagemap_note_merging();
+    ask(&pagemap_scan, PAGES_PRIVATE, memory, 100);
+    check_pages("PAGEMAP_SCAN private", true, PAGES_PRIVATE);
+}
+
 TEST(pagemap, both_variants_agree_page_for_page)
 {
     char *memory;
