@@ -94,9 +94,7 @@ static void sizes(struct findings *findings)
 static void overcommit(struct findings *findings)
 {
     if (sys_read_number("/proc/sys/vm/overcommit_memory", 0) == 2)
-        finding_remedy(finding_add(findings, "overcommit", VERDICT_DEGRADED,
-                                   "overcommit_memory is 2: the kernel counts a copy whole though it costs nothing"),
-                       "sysctl vm.overcommit_memory=0");
+        finding_add_missing(findings, "overcommit", VERDICT_MISSING, FALLBACK_overcommit);
     else
         finding_add(findings, "overcommit", VERDICT_OK, "overcommit_memory is %lu",
                     sys_read_number("/proc/sys/vm/overcommit_memory", 0));

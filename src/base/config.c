@@ -193,3 +193,10 @@ bool config_internal(const char *name, unsigned long *number)
     }
     return false;
 }
+
+bool config_glibc_tunable(const char *name)
+{
+    const char *tunables = getenv("GLIBC_TUNABLES");
+
+    return tunables != NULL && strstr(tunables, name) != NULL;
+}

@@ -56,5 +56,7 @@ void config_read(void);
 /* Switches for tests: COWSHIM_INTERNAL=name,name=number,… turns kernel features off or makes the n-th system call of ours fail
    (src/README.md lists them). False and zero when it is not there. */
 bool config_internal(const char *name, unsigned long *number);
+/* Whether a tunable of glibc's was set for this process. */
+bool config_glibc_tunable(const char *name);
 
 #endif

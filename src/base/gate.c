@@ -22,6 +22,7 @@ THREAD_LOCAL struct thread thread_self;
 
 static _Atomic int active; /* operations under way */
 static _Atomic int closed; /* a fork is under way, or waits */
+static _Atomic int waiting; /* those who found it closed */
 
 static _Atomic int always_marked = 1;
 _Atomic int *_Atomic gate_mark = &always_marked;
@@ -74,11 +75,18 @@ bool gate_marked(void)
     return atomic_load(&gate_mark) != &always_marked;
 }
 
+static void wait_until_open(void)
+{
+    atomic_fetch_add(&waiting, 1);
+    wait_while(&closed, 1);
+    atomic_fetch_sub(&waiting, 1);
+}
+
 static bool pass(void)
 {
     for (;;) {
         while (atomic_load(&closed) != 0)
-            wait_while(&closed, 1);
+            wait_until_open();
         atomic_fetch_add(&active, 1);
         if (atomic_load(&closed) == 0)
             return true;
@@ -122,7 +130,7 @@ static bool shut(void)
         return false;
     thread_self.inside = true;
     while (!atomic_compare_exchange_strong(&closed, &open, 1)) {
-        wait_while(&closed, 1);
+        wait_until_open();
         open = 0;
     }
     while ((busy = atomic_load(&active)) != 0)
@@ -150,7 +158,8 @@ void gate_open(void)
     thread_self.inside = true;
     thread_self.owns_gate = false;
     atomic_store(&closed, 0);
-    wake_all(&closed);
+    if (atomic_load(&waiting) != 0) /* no system call where nobody waits: the program may have shut itself in */
+        wake_all(&closed);
     thread_self.inside = false;
 }
 
@@ -159,5 +168,6 @@ void gate_open_in_child(void)
     atomic_store(gate_mark, 1);
     thread_self.owns_gate = false;
     atomic_store(&active, 0);
+    atomic_store(&waiting, 0);
     atomic_store(&closed, 0);
 }

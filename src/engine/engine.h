@@ -56,6 +56,7 @@ void engine_move(void *to, void *from, size_t size);
 /* Memory calls of the program on ranges that may contain blocks. */
 enum engine_memory_call {
     MEMORY_ZERO,    /* the range reads as zero from now on (MADV_DONTNEED): views in it are dropped */
+    MEMORY_ZERO_LOCKED, /* the same where it may be locked, and stays so */
     MEMORY_FREE,    /* the contents may go (MADV_FREE): views are dropped where that is simple */
     MEMORY_EXCLUDE, /* about to be protected: no copy touches these blocks any more */
     MEMORY_SETTLED, /* that was done: in foreign blocks the kernel is asked from now on */
@@ -65,13 +66,32 @@ enum engine_memory_call {
                        leave the stores as far as this block is concerned */
     MEMORY_ADMIT,   /* readable and writable again */
     MEMORY_HUGE,    /* huge pages wanted */
+    MEMORY_COLLAPSE, /* and that at once: what shows a store becomes memory that the kernel can do it with */
 };
 /* False: nothing could be done (see engine_remove); a range that must read as zero is then for the caller to fill. */
 bool engine_memory_call(const void *start, size_t size, enum engine_memory_call call);
+/* MADV_DONTNEED, before the kernel sees it: other threads must find zeros, not what a store has under the pages that the kernel takes away.
+   True: all of the range is done. False: it is for MEMORY_ZERO, after the call, for the kernel may refuse. */
+bool engine_zero_ahead(const void *start, size_t size);
+/* The range is about to be unmapped, or mapped anew. True: it has to do with blocks, and engine_gone() must be told what became of it. */
+bool engine_going(const void *start, size_t size);
+void engine_gone(const void *start, size_t size, bool went);
+/* A call of the program failed for want of memory or mappings. True: some mappings were given up, it may try again. */
+bool engine_yield_mappings(void);
+/* malloc's memory, or other, may be in huge pages of hugetlbfs from now on: the kernel is asked what is mapped, also where that takes long. */
+void engine_note_hugetlb(void);
 /* The part of a range that lies in one block, without any lock; false if none was found. For when engine_memory_call says false. */
 bool engine_peek(const void *start, size_t size, void **from, size_t *length);
 /* mlockall(MCL_FUTURE) and its end: nothing is substituted meanwhile. */
 void engine_suspend(bool suspended);
+/* Nothing is shared any more: the program wants its pages to lie where it says (set_mempolicy), and those of a store would not. */
+void engine_stop_sharing(void);
+/* The kernel merges equal pages of this process from now on (PR_SET_MEMORY_MERGE). */
+void engine_note_merging(void);
+/* The program is about to shut itself in (seccomp), or could not: from now on no system call of ours is made, and only what needs none is done.
+   Returns when nothing else is under way in any thread. */
+void engine_confine(bool confined);
+bool engine_confined(void);
 
 /* Fork: prepare, then one of the others. */
 void engine_fork_prepare(void);

@@ -28,6 +28,7 @@ static struct slot {
 static _Atomic unsigned used;
 static _Atomic int lowest = INT_MAX; /* no number of ours was ever below */
 static _Atomic pid_t owner;
+static _Atomic bool hidden;
 
 static struct rlimit descriptor_limit(void)
 {
@@ -230,7 +231,7 @@ int descriptor_next(unsigned first, unsigned last)
     const struct slot *slot;
     int fd;
 
-    if (floor == INT_MAX || last < (unsigned)floor || !descriptor_in_own_process())
+    if (floor == INT_MAX || atomic_load_explicit(&hidden, memory_order_relaxed) || last < (unsigned)floor || !descriptor_in_own_process())
         return -1;
     while (first <= last && (fd = lowest_known(first, last, &slot)) >= 0) {
         if (is_file(fd, slot->device, slot->inode))
@@ -255,6 +256,11 @@ int descriptor_yield(int fd)
         }
     }
     return 0;
+}
+
+void descriptor_hide(bool hide)
+{
+    atomic_store(&hidden, hide);
 }
 
 unsigned descriptor_count(void)

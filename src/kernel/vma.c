@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <linux/ioctl.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "base/config.h"
 #include "base/sys.h"
 #include "kernel/fallback.h"
 #include "kernel/procfile.h"
@@ -27,6 +29,7 @@ struct procmap_query {
 #define VMA_SHARED 8
 
 static bool available = true;
+static _Atomic bool hugetlb;
 
 void vma_init(void)
 {
@@ -34,6 +37,8 @@ void vma_init(void)
     static char probe;
 
     available = !fallback_forced(FALLBACK_vma);
+    if (config_glibc_tunable("glibc.malloc.hugetlb"))
+        vma_note_hugetlb();
     if (available && vma_query((uintptr_t)&probe, &vma) != 0)
         available = false;
 }
@@ -41,6 +46,16 @@ void vma_init(void)
 bool vma_available(void)
 {
     return available;
+}
+
+void vma_note_hugetlb(void)
+{
+    atomic_store_explicit(&hugetlb, true, memory_order_relaxed);
+}
+
+bool vma_must_ask(void)
+{
+    return available || atomic_load_explicit(&hugetlb, memory_order_relaxed);
 }
 
 int vma_query(uintptr_t address, struct vma *vma)

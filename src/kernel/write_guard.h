@@ -31,6 +31,8 @@ void write_guard_company(void);
 void write_guard_after_fork(void);
 /* After an operation: takes out the SIGSEGV handler of the mprotect variant when it is not needed any more. */
 void write_guard_rest(void);
+/* Takes it out now. */
+void write_guard_end(void);
 
 void uffd_init(void);
 int uffd_probe(void); /* 0 or -errno */

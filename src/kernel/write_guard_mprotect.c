@@ -180,19 +180,29 @@ static int install(void)
     return 0;
 }
 
-void write_guard_rest(void)
+static void take_out(time_t rest)
 {
     struct sigaction now;
 
     if (!atomic_load_explicit(&installed, memory_order_relaxed) || !descriptor_in_own_process())
         return;
     lock_take(&lock);
-    if (installed && holding == 0 && seconds_now() > last_let_go + REST_AFTER && next.sigaction(SIGSEGV, NULL, &now) == 0) {
+    if (installed && holding == 0 && seconds_now() > last_let_go + rest && next.sigaction(SIGSEGV, NULL, &now) == 0) {
         if (now.sa_sigaction == on_fault)
             next.sigaction(SIGSEGV, &program_action, NULL);
         installed = false;
     }
     lock_drop(&lock);
+}
+
+void write_guard_rest(void)
+{
+    take_out(REST_AFTER);
+}
+
+void write_guard_end(void)
+{
+    take_out(-1);
 }
 
 static bool task_blocks_segv(const char *task)

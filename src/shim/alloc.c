@@ -70,6 +70,8 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
         return NULL;
     free_stuck();
     raw = ask_for(total, zero);
+    if (raw == NULL && engine_yield_mappings())
+        raw = ask_for(total, zero);
     if (raw == NULL) {
         errno = saved;
         return NULL;

@@ -84,7 +84,7 @@ HOOK int dup(int fd)
    only what is known to be ours is refused. */
 static bool make_way(int to, bool *paused)
 {
-    *paused = descriptor_in_own_process() && engine_pause();
+    *paused = !engine_confined() && descriptor_in_own_process() && engine_pause();
     if (!is_ours(to))
         return true;
     if (*paused)

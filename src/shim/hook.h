@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 #include "base/next.h"
 
@@ -17,7 +18,8 @@
 
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* SIZE_MAX until shim_start() has run, and for ever with COWSHIM_MODE=off: then every call goes straight on.
+/* SIZE_MAX until shim_start() has run, for ever with COWSHIM_MODE=off, and again once the program shut itself in (confine.c): then every
+   call goes straight on.
    Atomic, because a constructor that ran before ours may have started threads: one that finds a size here must find all that
    shim_start() set up before it as well, on processors that do not keep stores in order, too. */
 struct hot {
@@ -26,7 +28,14 @@ struct hot {
     _Atomic size_t min_allocation;
     _Atomic size_t min_mapping; /* with COWSHIM_SCOPE=anon */
     _Atomic uintptr_t page_mask; /* an address with none of these bits may be a block's start */
+    _Atomic bool started; /* there may be blocks, also where no copy is looked at any more */
 };
+
+#define STARTED (hot.started)
+
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
 
 extern struct hot hot __attribute__((visibility("hidden")));
 
@@ -40,8 +49,10 @@ extern struct hot hot __attribute__((visibility("hidden")));
 void *shim_allocate(size_t size);
 /* Frees a pointer that MAY_BE_BLOCK if it is one. False: it is the next allocator's. */
 bool shim_free_own(void *pointer);
-/* memory.c: a memory call by number, made as by its name; false: it is another call. */
+/* memory_calls.c: a memory call by number, made as by its name; false: it is another call. */
 bool memory_syscall(long number, const long *arguments, long *result);
+/* confine.c: likewise, of those by which a process gives up what it may do. */
+bool confine_syscall(long number, const long *arguments, long *result);
 
 /* process.c: registers the fork handlers. */
 void process_start(void);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -11,7 +12,6 @@
 #include "base/page.h"
 #include "engine/control.h"
 #include "engine/engine.h"
-#include "kernel/holders.h"
 #include "shim/hook.h"
 
 #ifndef MADV_WIPEONFORK
@@ -20,6 +20,9 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
@@ -27,7 +30,12 @@
 /* A mapping with other flags than the first two is a stack, locked, huge pages of hugetlbfs, or shared. Its protection does not matter:
    allocators reserve first, and the kernel is asked before each copy. */
 #define EVERY_FLAG (MAP_PRIVATE | MAP_ANONYMOUS | MAP_SHARED | MAP_STACK | MAP_GROWSDOWN | MAP_LOCKED | MAP_HUGETLB)
-#define STARTED (hot.min_copy != SIZE_MAX)
+
+/* A call that failed may be made once more. */
+static bool room_was_made(bool failed)
+{
+    return UNLIKELY(failed) && errno == ENOMEM && STARTED && engine_yield_mappings();
+}
 
 /* Makes memory the program's own business, or puts something there that stays. */
 static bool marks(int advice)
@@ -37,6 +45,7 @@ static bool marks(int advice)
     case MADV_DONTDUMP:
     case MADV_WIPEONFORK:
     case MADV_MERGEABLE:
+    case MADV_NOHUGEPAGE: /* what we would map has not been told */
     case MADV_GUARD_INSTALL: /* what it discards would come back from a store */
         return true;
     default:
@@ -51,6 +60,8 @@ static void before_advice(void *start, size_t size, int advice)
         engine_memory_call(start, (size_t)page_up(size), MEMORY_FREE);
     else if (advice == MADV_HUGEPAGE)
         engine_memory_call(start, size, MEMORY_HUGE);
+    else if (advice == MADV_COLLAPSE)
+        engine_memory_call(start, (size_t)page_up(size), MEMORY_COLLAPSE);
     else if (marks(advice))
         engine_memory_call(start, (size_t)page_up(size), MEMORY_KEEP);
 }
@@ -60,12 +71,13 @@ static bool discards(int advice)
     return advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED;
 }
 
-static void zero(char *start, size_t size)
+static void zero(char *start, size_t size, int advice)
 {
+    enum engine_memory_call call = advice == MADV_DONTNEED ? MEMORY_ZERO : MEMORY_ZERO_LOCKED;
     void *from;
     size_t length;
 
-    while (!engine_memory_call(start, size, MEMORY_ZERO) && engine_peek(start, size, &from, &length)) {
+    while (!engine_memory_call(start, size, call) && engine_peek(start, size, &from, &length)) {
         bytes_fill(from, 0, length);
         if ((char *)from == start)
             return;
@@ -86,26 +98,30 @@ static void correct_error(const void *start, size_t size, int advice)
 HOOK int madvise(void *start, size_t size, int advice)
 {
     bool ours = STARTED && page_aligned((uintptr_t)start);
+    bool zeroed = ours && discards(advice) && engine_zero_ahead(start, size);
     int result;
 
     if (ours)
         before_advice(start, size, advice);
     result = next.madvise(start, size, advice);
-    /* Only what the kernel agreed to: it refuses locked memory, and then the contents must stay. */
-    if (ours && result == 0 && discards(advice))
-        zero((char *)start, (size_t)page_up(size));
+    if (!discards(advice) && room_was_made(result != 0))
+        result = next.madvise(start, size, advice);
+    /* Only what the kernel agreed to: it refuses locked memory, and then the contents must stay. ENOMEM speaks of a gap: all around it
+       is done. */
+    if (ours && !zeroed && discards(advice) && (result == 0 || errno == ENOMEM))
+        zero((char *)start, (size_t)page_up(size), advice);
     if (ours && result != 0)
         correct_error(start, size, advice);
     return result;
 }
 
 /* The first so many bytes of the ranges. */
-static void zero_ranges(const struct iovec *ranges, size_t count, size_t left)
+static void zero_ranges(const struct iovec *ranges, size_t count, size_t left, int advice)
 {
     for (size_t i = 0; i < count && left > 0; i++) {
         size_t length = ranges[i].iov_len < left ? ranges[i].iov_len : left;
 
-        zero(ranges[i].iov_base, (size_t)page_up(length));
+        zero(ranges[i].iov_base, (size_t)page_up(length), advice);
         left -= length;
     }
 }
@@ -126,7 +142,7 @@ HOOK ssize_t process_madvise(int process, const struct iovec *ranges, size_t cou
     if (STARTED && result < 0 && count > 0)
         correct_error(ranges[0].iov_base, ranges[0].iov_len, advice);
     if (STARTED && result > 0 && discards(advice))
-        zero_ranges(ranges, count, (size_t)result);
+        zero_ranges(ranges, count, (size_t)result, advice);
     return result;
 }
 
@@ -139,6 +155,8 @@ HOOK int mprotect(void *start, size_t size, int protection)
     if (STARTED && !usable)
         engine_memory_call(start, size, (protection & PROT_EXEC) != 0 ? MEMORY_KEEP : MEMORY_EXCLUDE);
     result = next.mprotect(start, size, protection);
+    if (room_was_made(result != 0))
+        result = next.mprotect(start, size, protection);
     if (STARTED && !usable)
         engine_memory_call(start, size, MEMORY_SETTLED);
     else if (STARTED && result == 0)
@@ -146,20 +164,65 @@ HOOK int mprotect(void *start, size_t size, int protection)
     return result;
 }
 
-HOOK int munmap(void *start, size_t size)
+/* Keys, and seals that the program puts on its mappings, are nothing that one of ours would have; and a sealed one cannot be replaced. */
+HOOK int pkey_mprotect(void *start, size_t size, int protection, int key)
+{
+    if (next.pkey_mprotect == NULL) {
+        errno = ENOSYS;
+        return -1;
+    }
+    if (key == -1)
+        return mprotect(start, size, protection);
+    if (STARTED)
+        engine_memory_call(start, size, MEMORY_KEEP);
+    return next.pkey_mprotect(start, size, protection, key);
+}
+
+/* A libc that does not know the call yet (before glibc 2.41) has it by number only. */
+HOOK int mseal(void *start, size_t size, unsigned long flags)
 {
     if (STARTED)
-        engine_memory_call(start, size, MEMORY_GONE);
-    return next.munmap(start, size);
+        engine_memory_call(start, size, MEMORY_KEEP);
+    if (next.mseal != NULL)
+        return next.mseal(start, size, flags);
+    return (int)next.syscall(SYS_mseal, (long)start, (long)size, (long)flags, 0L, 0L, 0L);
+}
+
+HOOK void *shmat(int segment, const void *start, int flags)
+{
+    struct shmid_ds status;
+    bool going = STARTED && start != NULL && (flags & SHM_REMAP) != 0 && shmctl(segment, IPC_STAT, &status) == 0 &&
+                 engine_going(start, status.shm_segsz);
+    void *got = next.shmat(segment, start, flags);
+
+    if (going)
+        engine_gone(start, status.shm_segsz, got != MAP_FAILED);
+    return got;
+}
+
+HOOK int munmap(void *start, size_t size)
+{
+    bool going = STARTED && engine_going(start, size);
+    int result = next.munmap(start, size);
+
+    if (room_was_made(result != 0))
+        result = next.munmap(start, size);
+    if (going)
+        engine_gone(start, size, result == 0);
+    return result;
 }
 
 HOOK void *mmap(void *start, size_t size, int protection, int flags, int descriptor, off_t offset)
 {
-    void *got;
+    bool going = (flags & MAP_FIXED) != 0 && STARTED && engine_going(start, size);
+    void *got = next.mmap(start, size, protection, flags, descriptor, offset);
 
-    if (STARTED && (flags & MAP_FIXED) != 0)
-        engine_memory_call(start, size, MEMORY_GONE);
-    got = next.mmap(start, size, protection, flags, descriptor, offset);
+    if (room_was_made(got == MAP_FAILED))
+        got = next.mmap(start, size, protection, flags, descriptor, offset);
+    if ((flags & MAP_HUGETLB) != 0)
+        engine_note_hugetlb();
+    if (UNLIKELY(going))
+        engine_gone(start, size, got != MAP_FAILED);
     if (UNLIKELY(size >= hot.min_mapping) && got != MAP_FAILED && (flags & EVERY_FLAG) == (MAP_PRIVATE | MAP_ANONYMOUS))
         engine_add_mapping(got, size);
     return got;
@@ -186,6 +249,7 @@ static void *move_by_bytes(void *old, size_t old_size, size_t size, void *target
 static void *remap(void *old, size_t old_size, size_t size, int flags, void *target)
 {
     enum engine_place place = STARTED && old_size > 0 ? engine_before_move(old, old_size) : PLACE_OTHER;
+    bool going = false;
     int saved = errno;
     void *start;
 
@@ -198,8 +262,7 @@ static void *remap(void *old, size_t old_size, size_t size, int flags, void *tar
         if (place == PLACE_OTHER)
             engine_memory_call(old, old_size, MEMORY_KEEP);
         engine_memory_call(old, old_size, MEMORY_GONE);
-        if (target != NULL)
-            engine_memory_call(target, size, MEMORY_GONE);
+        going = target != NULL && engine_going(target, size);
     }
     start = next.mremap(old, old_size, size, flags, target);
     if (start == MAP_FAILED && errno == EFAULT && place == PLACE_PIECES) {
@@ -209,6 +272,8 @@ static void *remap(void *old, size_t old_size, size_t size, int flags, void *tar
         else
             errno = ENOMEM; /* as if there were no room behind it */
     }
+    if (going)
+        engine_gone(target, size, start != MAP_FAILED);
     if (start == MAP_FAILED && old_size >= hot.min_mapping && place != PLACE_OTHER)
         engine_add_mapping(old, old_size);
     if (start != MAP_FAILED && size >= hot.min_mapping && place != PLACE_OTHER)
@@ -258,53 +323,4 @@ HOOK int munlockall(void)
     if (STARTED && result == 0)
         engine_suspend(false);
     return result;
-}
-
-bool memory_syscall(long number, const long *a, long *result)
-{
-    switch (number) {
-    case SYS_io_uring_setup:
-    case SYS_io_setup:
-        holders_note(HOLDER_RING);
-        return false;
-    case SYS_userfaultfd:
-        holders_note(HOLDER_PAGER);
-        return false;
-    case SYS_madvise:
-        *result = madvise((void *)a[0], (size_t)a[1], (int)a[2]);
-        return true;
-    case SYS_mprotect:
-        *result = mprotect((void *)a[0], (size_t)a[1], (int)a[2]);
-        return true;
-    case SYS_munmap:
-        *result = munmap((void *)a[0], (size_t)a[1]);
-        return true;
-#ifdef SYS_mmap
-    case SYS_mmap:
-        *result = (long)mmap((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
-        return true;
-#endif
-    case SYS_mremap:
-        *result = (long)mremap((void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4]);
-        return true;
-    case SYS_mlock:
-        *result = mlock((void *)a[0], (size_t)a[1]);
-        return true;
-    case SYS_mlock2:
-        *result = mlock2((void *)a[0], (size_t)a[1], (unsigned)a[2]);
-        return true;
-    case SYS_mlockall:
-        *result = mlockall((int)a[0]);
-        return true;
-    case SYS_munlockall:
-        *result = munlockall();
-        return true;
-#ifdef SYS_process_madvise
-    case SYS_process_madvise:
-        *result = process_madvise((int)a[0], (const struct iovec *)a[1], (size_t)a[2], (int)a[3], (unsigned)a[4]);
-        return true;
-#endif
-    default:
-        return false;
-    }
 }

@@ -15,8 +15,6 @@
 #include "kernel/write_guard.h"
 #include "shim/hook.h"
 
-#define STARTED (hot.min_copy != SIZE_MAX)
-
 void process_start(void)
 {
     if (pthread_atfork(engine_fork_prepare, engine_fork_parent, engine_fork_child) != 0)
@@ -123,7 +121,7 @@ HOOK long syscall(long number, ...)
         a[i] = va_arg(arguments, long);
     va_end(arguments);
     /* Our own system calls come this way, too. */
-    if (STARTED && !thread_self.inside && memory_syscall(number, a, &result))
+    if (STARTED && !thread_self.inside && (memory_syscall(number, a, &result) || confine_syscall(number, a, &result)))
         return result;
     if (!UNLIKELY(STARTED && forks(number, a[0], a[1])))
         return next.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);

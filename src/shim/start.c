@@ -18,7 +18,7 @@
 #include "kernel/coredump.h"
 #include "shim/hook.h"
 
-struct hot hot = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK};
+struct hot hot = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK, false};
 
 /* Defined where libcowshim-profile.so is loaded too. */
 extern observer_offer cowshim_observer_1 __attribute__((weak, visibility("default")));
@@ -78,6 +78,7 @@ static __attribute__((constructor)) void shim_start(void)
             hot.min_allocation = config_size(min_size);
         if (config_choice(mode) == MODE_AUTO && config_choice(scope) == SCOPE_ANON)
             hot.min_mapping = config_size(min_size);
+        hot.started = true;
     }
     errno = saved;
 }
@@ -107,6 +108,8 @@ static __attribute__((destructor)) void shim_end(void)
     const char *where = config_text(stats);
     int saved = errno;
 
+    if (engine_confined())
+        return;
     observe_ends();
     if (where != NULL && *where != '\0' && config_choice(mode) != MODE_OFF)
         write_summary(where);

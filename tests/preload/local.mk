@@ -35,7 +35,9 @@ tests_preload_early_library_la_SOURCES = tests/preload/early_library.c tests/pre
 tests_preload_early_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 check_PROGRAMS += \
+    tests/preload/attributes \
     tests/preload/confine \
+    tests/preload/confined \
     tests/preload/core_dump \
     tests/preload/io_calls \
     tests/preload/memory_calls \

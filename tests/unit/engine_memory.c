@@ -85,6 +85,54 @@ TEST(memory, an_excluded_block_is_neither_source_nor_target_until_all_of_it_is_a
     CHECK(shares(a, b));
 }
 
+TEST(memory, pages_are_zero_before_the_kernel_is_asked_and_only_where_it_may_not_refuse)
+{
+    char *a, *b;
+
+    unit_start("");
+    a = sealed_block(PAGES, 1, &b);
+    b[20 * page_size] = 5;
+    CHECK(engine_zero_ahead(b + 16 * page_size, 32 * page_size));
+    CHECK(unit_all(b + 16 * page_size, 32 * page_size, 0));
+    CHECK(store_at(b + 16 * page_size) == NULL && store_at(b + 48 * page_size) != NULL);
+    CHECK(memcmp(b, a, 16 * page_size) == 0);
+    CHECK(!engine_zero_ahead(b + 64 * page_size, SIZE)); /* what lies behind it is not known */
+    call(a, 0, 1, MEMORY_EXCLUDE);
+    CHECK(!engine_zero_ahead(a, SIZE));
+    CHECK(unit_holds(a, SIZE, 1));
+}
+
+TEST(memory, nothing_is_shared_while_it_may_go_and_all_is_as_before_if_it_stays)
+{
+    char *a, *b;
+
+    unit_start("");
+    a = sealed_block(PAGES, 1, &b);
+    CHECK(!engine_going(b + 1, page_size) && !engine_going(b, 0)); /* which the kernel refuses */
+    CHECK(engine_going(b, SIZE));
+    CHECK(!shares(a, b));
+    engine_gone(b, SIZE, false);
+    CHECK(extents_of(b) > 0);
+    CHECK(shares(a, b));
+    CHECK(engine_going(b, SIZE));
+    CHECK(mmap(b, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == b);
+    engine_gone(b, SIZE, true);
+    CHECK_EQ(extents_of(b), 0);
+    CHECK(!shares(b, a));
+}
+
+/* Another thread was faster with a block at the place that became free. */
+TEST(memory, a_block_that_came_meanwhile_is_not_the_one_that_went)
+{
+    char *a, *b;
+
+    unit_start("");
+    a = sealed_block(PAGES, 1, &b);
+    engine_gone(b, SIZE, true);
+    CHECK(extents_of(b) > 0);
+    CHECK(shares(a, b));
+}
+
 /* The program moved or unmapped it: the views may live on at a place that we do not know. */
 TEST(memory, views_that_are_gone_are_forgotten_and_their_store_never_punched)
 {

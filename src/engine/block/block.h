@@ -45,7 +45,7 @@ struct block {
     _Atomic bool barred;   /* cowshim_exclude(): nothing is shared from or to it */
     bool rewritten;        /* cowshim_expect_rewrite() */
     unsigned char header;  /* enum block_header */
-    unsigned changing;     /* mprotect calls of the program under way here; only in foreign memory */
+    unsigned changing;     /* calls of the program that may unmap it, or protect foreign memory, under way here */
     struct trace made;   /* of the last copy into it */
     struct trace given;  /* of the last copy of it */
     unsigned export_slot; /* registry lock; see export.h */

@@ -174,6 +174,7 @@ void foreign_memory_call(struct block *block, uintptr_t start, uintptr_t end, en
 {
     switch (call) {
     case MEMORY_ZERO:
+    case MEMORY_ZERO_LOCKED:
     case MEMORY_FREE:
         if (for_views(block, page_up(start), page_down(end), drop_piece) != 0)
             log_warn("%p: pages that were to be dropped are kept", (void *)start);
@@ -194,6 +195,7 @@ void foreign_memory_call(struct block *block, uintptr_t start, uintptr_t end, en
         foreign_cut(block, page_down(start), page_up(end));
         break;
     case MEMORY_ADMIT:
+    case MEMORY_COLLAPSE:
         break;
     case MEMORY_HUGE:
         block->huge = true;

@@ -29,7 +29,7 @@
 
 #include "base/poison.h"
 
-static _Atomic bool suspended_now;
+static _Atomic bool suspended_now, stopped;
 
 /* The whole pages inside a range; empty ones start where they end. */
 struct pages {
@@ -50,6 +50,11 @@ void engine_suspend(bool suspended)
     atomic_store(&suspended_now, suspended);
 }
 
+void engine_stop_sharing(void)
+{
+    atomic_store(&stopped, true);
+}
+
 static bool overlap(uintptr_t a, uintptr_t b, size_t size)
 {
     return a - b < size || b - a < size;
@@ -66,7 +71,9 @@ static enum reason check_addresses(uintptr_t to, uintptr_t from, size_t size)
         return REASON_overlapping;
     if (pages.end - pages.start < 2 * page_size)
         return REASON_small;
-    return atomic_load_explicit(&suspended_now, memory_order_relaxed) ? REASON_excluded : REASON_none;
+    return atomic_load_explicit(&suspended_now, memory_order_relaxed) || atomic_load_explicit(&stopped, memory_order_relaxed)
+               ? REASON_excluded
+               : REASON_none;
 }
 
 struct copy {

@@ -20,7 +20,7 @@ int verify_range(const struct block *block, uintptr_t start, uintptr_t end)
     const struct extent *extent = extent_from(block, start);
     struct vma_walk walk;
 
-    if (!vma_available() && !block_foreign(block))
+    if (!vma_must_ask() && !block_foreign(block))
         return 0;
     vma_walk_begin(&walk);
     while (start < end) {

@@ -68,18 +68,24 @@ static void fill_views(struct block *block, uintptr_t start, uintptr_t end)
     }
 }
 
-int drop_or_fill(struct block *block, uintptr_t start, uintptr_t end, unsigned access)
+int drop_by_filling(struct block *block, uintptr_t start, uintptr_t end, unsigned access)
 {
-    int error = drop_views(block, start, end);
+    int error = access == ACCESS_USUAL ? 0 : map_protect(start, end - start, ACCESS_USUAL);
 
-    if (error != 0) {
-        error = access == ACCESS_USUAL ? 0 : map_protect(start, end - start, ACCESS_USUAL);
-        if (error == 0)
-            fill_views(block, start, end);
-    }
+    if (error == 0)
+        fill_views(block, start, end);
     if (access != ACCESS_USUAL)
         map_protect(start, end - start, access);
     return error;
+}
+
+int drop_or_fill(struct block *block, uintptr_t start, uintptr_t end, unsigned access)
+{
+    if (drop_views(block, start, end) != 0)
+        return drop_by_filling(block, start, end, access);
+    if (access != ACCESS_USUAL)
+        map_protect(start, end - start, access);
+    return 0;
 }
 
 int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end)
@@ -128,7 +134,7 @@ static int copy_piece(struct block *block, const struct write_guard *guard, uint
     return error;
 }
 
-static int unshare_piece(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end)
+int drop_into_one(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end)
 {
     struct extent_spares spares;
     int error = extent_spares_take(&spares);
@@ -147,7 +153,7 @@ static int unshare_alike(struct block *block, const struct write_guard *guard, u
     if ((access & ACCESS_READ) == 0)
         error = map_protect(start, end - start, ACCESS_READ);
     if (error == 0)
-        error = unshare_piece(block, access & ACCESS_WRITE ? guard : &write_guard_none, start, end);
+        error = drop_into_one(block, access & ACCESS_WRITE ? guard : &write_guard_none, start, end);
     if (access != ACCESS_USUAL)
         map_protect(start, end - start, access);
     return error;

@@ -12,6 +12,8 @@ int drop_views(struct block *block, uintptr_t start, uintptr_t end);
 /* What the views in the range show reads as zero: they are dropped, or, where no mapping or memory is left for that, overwritten and
    stay. The program may do with all of the range what access (map.h) says, also afterwards. 0 or -errno: neither could be done. */
 int drop_or_fill(struct block *block, uintptr_t start, uintptr_t end, unsigned access);
+/* They are overwritten: for memory that is locked. */
+int drop_by_filling(struct block *block, uintptr_t start, uintptr_t end, unsigned access);
 /* The whole range reads as zero. 0 or -errno, then the contents are unspecified. */
 int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end);
 
@@ -24,5 +26,7 @@ uintptr_t drop_alike(uintptr_t start, uintptr_t end, unsigned *access);
 int drop_sharing(struct block *block, uintptr_t start, uintptr_t end);
 /* The same for all of a range, whatever is mapped there. */
 int drop_to_anonymous(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end);
+/* The same at once, for pages that the program may read and write: they are one mapping then. */
+int drop_into_one(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end);
 
 #endif

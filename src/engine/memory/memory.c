@@ -5,7 +5,9 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "engine/block/block.h"
+#include "engine/copy/verify.h"
 #include "engine/memory/drop.h"
+#include "engine/memory/look.h"
 #include "engine/engine.h"
 #include "engine/process/entry.h"
 #include "engine/store/extent.h"
@@ -13,32 +15,71 @@
 #include "engine/store/reclaim.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
+#include "kernel/status.h"
 
 #include "base/poison.h"
 
-static void zero_views(struct block *block, uintptr_t start, uintptr_t end)
+static void zero_views(struct block *block, uintptr_t start, uintptr_t end, bool locked)
 {
     while (start < end && extent_any(block, start, end)) {
         unsigned access = ACCESS_USUAL;
         uintptr_t stop = block->excluded ? drop_alike(start, end, &access) : end;
 
-        if (drop_or_fill(block, start, stop, access) != 0)
+        if ((locked ? drop_by_filling : drop_or_fill)(block, start, stop, access) != 0)
             log_warn("%p: pages that were to be dropped are kept", (void *)start);
         start = stop;
     }
 }
 
-static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
+/* Where the kernel does not tell, all may be. */
+static bool any_is_locked(void)
 {
-    if (call == MEMORY_KEEP && extent_any(block, page_up(start), page_up(end)))
-        reclaim_demand();
-    if (block_foreign(block)) {
-        foreign_memory_call(block, start, end, call);
+    struct status status;
+
+    return status_read(&status) != 0 || status.locked;
+}
+
+/* A huge page is made of one anonymous mapping, and the kernel refuses a mapping that has no room for one: what is left at either end
+   belongs to its neighbour. */
+static uintptr_t end_of_huge_page(uintptr_t start, uintptr_t end)
+{
+    uintptr_t stop = align_up(start, HUGE_SIZE) + HUGE_SIZE;
+
+    return end - stop < HUGE_SIZE || stop > end ? end : stop;
+}
+
+static void unshare_huge_pages(struct block *block, uintptr_t start, uintptr_t end)
+{
+    struct look look = {NULL};
+
+    start = max_address(align_down(start, HUGE_SIZE), page_up(block_start(block)));
+    end = min_address(align_up(end, HUGE_SIZE), page_down(block_end(block)));
+    if (!block_settled(block) || !extent_any(block, start, end) || look_around(&look) != REASON_none ||
+        verify_range(block, start, end) != 0)
         return;
+    while (start < end) {
+        uintptr_t stop = end_of_huge_page(start, end);
+
+        if (extent_any(block, start, stop) && drop_into_one(block, look.guard, start, stop) != 0)
+            return;
+        start = stop;
     }
+}
+
+static void keep(struct block *block, uintptr_t start, uintptr_t end)
+{
+    block->excluded = true;
+    block->kept = true;
+    if (drop_sharing(block, page_up(start), page_up(end)) != 0)
+        log_info("%p: some pages of a marked range stay in a store", (void *)start);
+}
+
+static void apply_to_allocation(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
+{
     switch (call) {
     case MEMORY_ZERO:
-        zero_views(block, page_up(start), page_down(end));
+    case MEMORY_ZERO_LOCKED:
+        zero_views(block, page_up(start), page_down(end), call == MEMORY_ZERO_LOCKED && any_is_locked());
         break;
     case MEMORY_FREE:
         if (!block->excluded)
@@ -53,10 +94,7 @@ static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engi
         foreign_forget(block, page_down(start), page_up(end)); /* if that fails a record too many does no harm */
         break;
     case MEMORY_KEEP:
-        block->excluded = true;
-        block->kept = true;
-        if (drop_sharing(block, page_up(start), page_up(end)) != 0)
-            log_info("%p: some pages of a marked range stay in a store", (void *)start);
+        keep(block, start, end);
         break;
     case MEMORY_SETTLED:
         break;
@@ -65,41 +103,153 @@ static void apply(struct block *block, uintptr_t start, uintptr_t end, enum engi
             block->excluded = false;
         break;
     case MEMORY_HUGE:
+    case MEMORY_COLLAPSE:
         block->huge = true;
         break;
     }
 }
 
-bool engine_memory_call(const void *start, size_t size, enum engine_memory_call call)
+static void apply(struct block *block, uintptr_t start, uintptr_t end, const void *call)
 {
-    uintptr_t at = (uintptr_t)start;
-    uintptr_t end = size > UINTPTR_MAX - at ? UINTPTR_MAX : at + size;
-    struct entry entry;
-    struct block *block;
+    enum engine_memory_call which = *(const enum engine_memory_call *)call;
 
-    if (block_count() == 0)
-        return true;
-    if (!entry_begin_quiet(&entry))
-        return false;
+    if (which == MEMORY_KEEP && extent_any(block, page_up(start), page_up(end)))
+        reclaim_demand();
+    if (which == MEMORY_COLLAPSE)
+        unshare_huge_pages(block, page_up(start), page_down(end));
+    if (block_foreign(block))
+        foreign_memory_call(block, start, end, which);
+    else
+        apply_to_allocation(block, start, end, which);
+}
+
+/* Treats every block of the range: how many there were. */
+static size_t for_blocks(uintptr_t at, uintptr_t end, void (*treat)(struct block *, uintptr_t, uintptr_t, const void *),
+                         const void *argument)
+{
+    struct block *block;
+    size_t count = 0;
+
     while (at < end && (block = block_find_from(at)) != NULL) {
         uintptr_t stop = block_end(block);
 
         if (block_start(block) < end) {
             lock_take(&block->lock);
             if (block->live)
-                apply(block, max_address(at, block_start(block)), min_address(end, page_up(stop)), call);
+                treat(block, max_address(at, block_start(block)), min_address(end, page_up(stop)), argument);
             block_export_change(block);
             lock_drop(&block->lock);
+            count++;
         } else {
             stop = end;
         }
         block_release(block);
         at = max_address(stop, at + 1);
     }
+    return count;
+}
+
+static uintptr_t end_of(const void *start, size_t size)
+{
+    uintptr_t at = (uintptr_t)start;
+
+    return size > UINTPTR_MAX - at ? UINTPTR_MAX : at + size;
+}
+
+bool engine_memory_call(const void *start, size_t size, enum engine_memory_call call)
+{
+    struct entry entry;
+
+    if (block_count() == 0)
+        return true;
+    if (!entry_begin_quiet(&entry))
+        return false;
+    for_blocks((uintptr_t)start, end_of(start, size), apply, &call);
     if (call == MEMORY_KEEP)
         reclaim_event();
     entry_end(&entry);
     return true;
+}
+
+/* Needs the lock. */
+static bool zero_block_ahead(struct block *block, uintptr_t start, uintptr_t end)
+{
+    if (!extent_any(block, start, end))
+        return true;
+    if (!block_settled(block) || any_is_locked() || verify_range(block, start, end) != 0)
+        return false;
+    zero_views(block, page_up(start), page_down(end), false);
+    return true;
+}
+
+bool engine_zero_ahead(const void *start, size_t size)
+{
+    uintptr_t end = end_of(start, size);
+    struct entry entry;
+    struct block *block;
+    bool done = false;
+
+    if (extent_count() == 0 || size == 0 || !entry_begin_quiet(&entry))
+        return false;
+    block = block_find_from((uintptr_t)start);
+    if (block == NULL || block_start(block) >= page_up(end)) {
+        done = true; /* nearly always: what an allocator purges was freed before */
+    } else if (block_contains(block, (uintptr_t)start, size)) {
+        lock_take(&block->lock);
+        done = zero_block_ahead(block, (uintptr_t)start, page_up(end));
+        lock_drop(&block->lock);
+    }
+    if (block != NULL)
+        block_release(block);
+    entry_end(&entry);
+    return done;
+}
+
+static void go(struct block *block, uintptr_t start, uintptr_t end, const void *unused)
+{
+    (void)start;
+    (void)end;
+    (void)unused;
+    block->changing++;
+}
+
+bool engine_going(const void *start, size_t size)
+{
+    struct entry entry;
+    bool any;
+
+    if (block_count() == 0 || size == 0 || !page_aligned((uintptr_t)start) || !entry_begin_quiet(&entry))
+        return false;
+    any = for_blocks((uintptr_t)start, end_of(start, size), go, NULL) > 0;
+    entry_end(&entry);
+    return any;
+}
+
+/* A block that does not wait for it came meanwhile, into the place that was free. */
+static void settle(struct block *block, uintptr_t start, uintptr_t end, const void *went)
+{
+    if (block->changing == 0)
+        return;
+    block->changing--;
+    if (!*(const bool *)went)
+        return;
+    if (block_foreign(block)) {
+        foreign_memory_call(block, start, end, MEMORY_GONE);
+        return;
+    }
+    block->excluded = true;
+    block->kept = true;
+    foreign_forget_stale(block, page_down(start), page_up(end));
+}
+
+void engine_gone(const void *start, size_t size, bool went)
+{
+    struct entry entry;
+
+    if (!entry_begin_quiet(&entry))
+        return;
+    for_blocks((uintptr_t)start, end_of(start, size), settle, &went);
+    entry_end(&entry);
 }
 
 void engine_wiped(const void *start, size_t size)

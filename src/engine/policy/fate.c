@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "engine/block/header.h"
+#include "engine/engine.h"
 #include "engine/policy/sample.h"
 #include "kernel/costs.h"
 #include "kernel/pagemap.h"
@@ -332,6 +333,8 @@ void fate_leave(struct block *block)
     struct remains *place = remains_at(block_start(block));
     bool stays = block->made.pages != 0 && block->kind == BLOCK_MALLOC && !header_says_mapped(block);
 
+    if (engine_confined()) /* to find out takes system calls, and nothing is decided any more */
+        return;
     lock_take(&policy_lock);
     if (stays) {
         place->start = block_start(block);

@@ -4,11 +4,24 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <time.h>
+
 #include "base/gate.h"
+#include "base/sys.h"
+#include "engine/engine.h"
 #include "engine/report/export.h"
+#include "kernel/descriptor.h"
 #include "kernel/signals.h"
+#include "kernel/write_guard.h"
 
 #include "base/poison.h"
+
+#define PATIENCE_MS 20000
+
+static _Atomic bool confined;
+static _Atomic int quiet_ones; /* threads that have blocked their signals, or are about to */
 
 bool entry_begin(struct entry *entry)
 {
@@ -17,12 +30,28 @@ bool entry_begin(struct entry *entry)
     return gate_enter();
 }
 
+/* Whoever waited at the gate for the process to shut itself in is not to begin anything. */
+static bool left_for_confinement(void)
+{
+    if (!atomic_load(&confined))
+        return false;
+    gate_leave();
+    return true;
+}
+
 bool entry_begin_quiet(struct entry *entry)
 {
-    uint64_t signals = signals_block(); /* first: a handler that jumps away must not find the gate passed */
+    uint64_t signals;
 
-    if (!entry_begin(entry)) {
+    atomic_fetch_add(&quiet_ones, 1);
+    if (atomic_load(&confined)) {
+        atomic_fetch_sub(&quiet_ones, 1);
+        return false;
+    }
+    signals = signals_block(); /* first: a handler that jumps away must not find the gate passed */
+    if (!entry_begin(entry) || left_for_confinement()) {
         signals_restore(signals);
+        atomic_fetch_sub(&quiet_ones, 1);
         return false;
     }
     entry->quiet = true;
@@ -41,6 +70,39 @@ void entry_end(struct entry *entry)
     if (entry->quiet) {
         pthread_setcancelstate(entry->cancel_state, &ignored);
         signals_restore(entry->signals);
+        atomic_fetch_sub(&quiet_ones, 1);
     }
     errno = entry->saved_errno;
+}
+
+void entry_after_fork(void)
+{
+    atomic_store(&quiet_ones, 0);
+}
+
+bool engine_confined(void)
+{
+    return atomic_load_explicit(&confined, memory_order_relaxed);
+}
+
+/* A handler may have jumped away before it blocked its signals, and is counted for ever: patience ends. */
+static void await_quiet_ones(void)
+{
+    for (int i = 0; i < PATIENCE_MS && atomic_load(&quiet_ones) > 0; i++) {
+        struct timespec pause = {0, 1000000};
+
+        SYS_MUST(SYS_nanosleep, &pause, 0);
+    }
+}
+
+void engine_confine(bool confine)
+{
+    atomic_store(&confined, confine);
+    descriptor_hide(confine);
+    if (!confine)
+        return;
+    if (gate_pause()) /* those who are inside leave, and whoever comes finds the door shut */
+        gate_open();
+    await_quiet_ones();
+    write_guard_end();
 }

@@ -18,5 +18,6 @@ bool entry_begin(struct entry *entry);
 /* For what maps and seals: signals and cancellation wait until the end. */
 bool entry_begin_quiet(struct entry *entry);
 void entry_end(struct entry *entry);
+void entry_after_fork(void);
 
 #endif

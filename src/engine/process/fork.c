@@ -7,6 +7,7 @@
 #include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine/report/export.h"
+#include "engine/process/entry.h"
 #include "engine/process/fork.h"
 #include "engine/policy/fate.h"
 #include "engine/report/observe.h"
@@ -21,6 +22,9 @@
 
 void fork_adopt(void)
 {
+    if (engine_confined()) /* what it has of the parent's it does not use */
+        return;
+    entry_after_fork();
     descriptor_after_fork();
     export_after_fork(); /* before anything is counted */
     procfile_after_fork();
@@ -42,7 +46,8 @@ void engine_fork_parent(void)
 {
     if (!thread_self.owns_gate) /* a signal handler that interrupted us: the witness tells */
         return;
-    store_after_fork(false);
+    if (!engine_confined())
+        store_after_fork(false);
     gate_open();
 }
 

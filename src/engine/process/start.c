@@ -16,6 +16,7 @@
 #include "engine/copy/seal.h"
 #include "engine/store/store.h"
 #include "kernel/descriptor.h"
+#include "kernel/fallback.h"
 #include "kernel/holders.h"
 #include "kernel/pagemap.h"
 #include "kernel/storefile.h"
@@ -43,7 +44,19 @@ static void look_at_machine(void)
     pagemap_init();
     vma_init();
     extent_init();
+    if (fallback_forced(FALLBACK_overcommit) || sys_read_number("/proc/sys/vm/overcommit_memory", 0) == 2)
+        engine_stop_sharing(); /* a store is counted beside the memory that shows it: the program would come to its limit sooner */
     log_debug("started: pages by %s, maps %s", pagemap_name(), vma_available() ? "verified" : "not verified");
+}
+
+void engine_note_hugetlb(void)
+{
+    vma_note_hugetlb();
+}
+
+void engine_note_merging(void)
+{
+    pagemap_note_merging();
 }
 
 void engine_wake(void)

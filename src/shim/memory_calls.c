@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory calls that the program makes by number, with syscall(). */
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "engine/engine.h"
+#include "kernel/holders.h"
+#include "shim/hook.h"
+
+#ifndef SYS_set_mempolicy_home_node
+#define SYS_set_mempolicy_home_node 450
+#endif
+
+/* Those that only have to be known of, before the kernel makes them. */
+static bool announce(long number, const long *a)
+{
+    switch (number) {
+    case SYS_io_uring_setup:
+    case SYS_io_setup:
+        holders_note(HOLDER_RING);
+        return true;
+    case SYS_userfaultfd:
+        holders_note(HOLDER_PAGER);
+        return true;
+    case SYS_mbind: /* where pages shall lie: those of a store lie where they were written */
+    case SYS_set_mempolicy_home_node:
+        engine_memory_call((const void *)a[0], (size_t)a[1], MEMORY_KEEP);
+        return true;
+    case SYS_set_mempolicy:
+        engine_stop_sharing();
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool lock_syscall(long number, const long *a, long *result)
+{
+    switch (number) {
+    case SYS_mlock:
+        *result = mlock((void *)a[0], (size_t)a[1]);
+        return true;
+    case SYS_mlock2:
+        *result = mlock2((void *)a[0], (size_t)a[1], (unsigned)a[2]);
+        return true;
+    case SYS_mlockall:
+        *result = mlockall((int)a[0]);
+        return true;
+    case SYS_munlockall:
+        *result = munlockall();
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What changes a mapping's attributes. */
+static bool attribute_syscall(long number, const long *a, long *result)
+{
+    switch (number) {
+    case SYS_madvise:
+        *result = madvise((void *)a[0], (size_t)a[1], (int)a[2]);
+        return true;
+    case SYS_mprotect:
+        *result = mprotect((void *)a[0], (size_t)a[1], (int)a[2]);
+        return true;
+    case SYS_pkey_mprotect:
+        *result = pkey_mprotect((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3]);
+        return true;
+    case SYS_mseal:
+        *result = mseal((void *)a[0], (size_t)a[1], (unsigned long)a[2]);
+        return true;
+#ifdef SYS_process_madvise
+    case SYS_process_madvise:
+        *result = process_madvise((int)a[0], (const struct iovec *)a[1], (size_t)a[2], (int)a[3], (unsigned)a[4]);
+        return true;
+#endif
+    default:
+        return false;
+    }
+}
+
+bool memory_syscall(long number, const long *a, long *result)
+{
+    switch (number) {
+    case SYS_munmap:
+        *result = munmap((void *)a[0], (size_t)a[1]);
+        return true;
+#ifdef SYS_mmap
+    case SYS_mmap:
+        *result = (long)mmap((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
+        return true;
+#endif
+    case SYS_mremap:
+        *result = (long)mremap((void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4]);
+        return true;
+#ifdef SYS_shmat
+    case SYS_shmat:
+        *result = (long)shmat((int)a[0], (const void *)a[1], (int)a[2]);
+        return true;
+#endif
+    default:
+        return !announce(number, a) && (attribute_syscall(number, a, result) || lock_syscall(number, a, result));
+    }
+}
