@@ -10,6 +10,10 @@
 #include "kernel/procfile.h"
 #include "unit.h"
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
 enum state { HOLE, ZERO_READ, PRIVATE, UNREAD_VIEW, CLEAN_VIEW, DIRTY_VIEW, STATES };
 
 #define PAGES 3000
@@ -160,6 +164,27 @@ TEST(pagemap, where_the_kernel_merges_pages_the_zero_page_is_private)
     pagemap_note_merging();
     ask(&pagemap_scan, PAGES_PRIVATE, memory, 100);
     check_pages("PAGEMAP_SCAN private", true, PAGES_PRIVATE);
+}
+
+/* What is no page, and no hole either: whoever reads it must get what the program would, and no store may show through. */
+TEST(pagemap, markers_are_private)
+{
+    char *memory;
+    uintptr_t start;
+    int fd = memfd_create("unit", 0);
+
+    unit_start("scan-off");
+    CHECK(ftruncate(fd, (off_t)(8 * page_size)) == 0);
+    memory = unit_map(8 * page_size);
+    start = (uintptr_t)memory;
+    CHECK_EQ(map_file(start, 8 * page_size, fd, 0), 0);
+    if (madvise(memory + 3 * page_size, page_size, MADV_GUARD_INSTALL) != 0)
+        SKIP("no guard markers in mappings of files: Linux before 6.15");
+    CHECK_EQ(pagemap_any(PAGES_PRIVATE, start, start + 3 * page_size), 0);
+    CHECK_EQ(pagemap_any(PAGES_PRIVATE, start + 3 * page_size, start + 4 * page_size), 1);
+    unit_start("");
+    CHECK_EQ(pagemap_any(PAGES_PRIVATE, start + 3 * page_size, start + 4 * page_size), 1);
+    CHECK_EQ(pagemap_any(PAGES_PRIVATE, start + 4 * page_size, start + 8 * page_size), 0);
 }
 
 TEST(pagemap, both_variants_agree_page_for_page)

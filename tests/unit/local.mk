@@ -7,8 +7,8 @@
 # workers inherit memory at an address that TSan's shadow forbids ("Could not initialize inheritable arena"). There the same
 # test sources are run by the small runner in unit_main.c (one fork a test, --only=PART selects). Linux 6.18 with the default
 # vm.mmap_rnd_bits=28 needs no setarch -R for either compiler's TSan.
-dist_check_SCRIPTS += tests/unit/layers.sh
-TESTS += tests/unit/layers.sh
+dist_check_SCRIPTS += tests/unit/calls.sh tests/unit/layers.sh
+TESTS += tests/unit/calls.sh tests/unit/layers.sh
 
 unit_common = tests/unit/unit.c tests/unit/unit.h tests/unit/unit_main.c
 unit_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
