@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory that a device holds or a pager serves: pages stay where they are, and each of the two sees what it would see. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_xdp.h>
+#include <linux/userfaultfd.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "held.h"
+
+#ifndef AF_XDP
+#define AF_XDP 44
+#define SOL_XDP 283
+#endif
+
+static int open_device(void)
+{
+    unsigned char *from = block(5), *to = malloc(SIZE);
+    int device = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+
+    if (device < 0) {
+        printf("# no device to be opened: error %d\n", errno);
+        return SKIPPED;
+    }
+    memcpy(to, from, SIZE);
+    CHECK(!shows_store(from, SIZE), "pages were replaced that a driver may hold");
+    CHECK(holds(to, SIZE, 0, 5), "the copy is wrong");
+    return KEPT;
+}
+
+static int device(void)
+{
+    return in_child(open_device);
+}
+
+/* Frames of a socket of AF_XDP whose memory is copied from, copied into, and marked. */
+struct frames {
+    int socket, receiver;
+    unsigned char *memory;
+    struct xdp_desc *descriptors;
+    _Atomic uint32_t *producer;
+    uint32_t sent;
+};
+
+static int begin_frames(struct frames *frames)
+{
+    struct xdp_umem_reg registration = {.addr = (uintptr_t)frames->memory, .len = SIZE, .chunk_size = PAGE};
+    struct sockaddr_xdp address = {.sxdp_family = AF_XDP, .sxdp_ifindex = if_nametoindex("lo"), .sxdp_flags = XDP_COPY};
+    struct xdp_mmap_offsets offsets;
+    socklen_t length = sizeof offsets;
+    int size = 64;
+    char *ring;
+
+    frames->socket = socket(AF_XDP, SOCK_RAW, 0);
+    frames->receiver = socket(AF_PACKET, SOCK_RAW, htons(0x88b5));
+    if (frames->socket < 0 || frames->receiver < 0 ||
+        setsockopt(frames->socket, SOL_XDP, XDP_UMEM_REG, &registration, sizeof registration) != 0 ||
+        setsockopt(frames->socket, SOL_XDP, XDP_UMEM_FILL_RING, &size, sizeof size) != 0 ||
+        setsockopt(frames->socket, SOL_XDP, XDP_UMEM_COMPLETION_RING, &size, sizeof size) != 0 ||
+        setsockopt(frames->socket, SOL_XDP, XDP_TX_RING, &size, sizeof size) != 0 ||
+        getsockopt(frames->socket, SOL_XDP, XDP_MMAP_OFFSETS, &offsets, &length) != 0)
+        return -1;
+    ring = mmap(NULL, offsets.tx.desc + 64 * sizeof(struct xdp_desc), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                frames->socket, XDP_PGOFF_TX_RING);
+    if (ring == MAP_FAILED || bind(frames->socket, (const struct sockaddr *)&address, sizeof address) != 0)
+        return -1;
+    frames->descriptors = (void *)(ring + offsets.tx.desc);
+    frames->producer = (void *)(ring + offsets.tx.producer);
+    return 0;
+}
+
+/* Sends a frame of the first chunk: the number that arrived, or -1. */
+static int send_frame(struct frames *frames, unsigned char number)
+{
+    unsigned char *frame = frames->memory, got[256];
+    struct xdp_desc *descriptor = &frames->descriptors[frames->sent++ & 63];
+
+    memset(frame, 0xff, 12);
+    frame[12] = 0x88;
+    frame[13] = 0xb5;
+    memset(frame + 14, number, 100);
+    *descriptor = (struct xdp_desc){.addr = 0, .len = 114};
+    atomic_store(frames->producer, frames->sent);
+    sendto(frames->socket, NULL, 0, MSG_DONTWAIT, NULL, 0);
+    for (int i = 0; i < 1000; i++, usleep(1000))
+        if (recv(frames->receiver, got, sizeof got, MSG_DONTWAIT) >= 114)
+            return got[20];
+    return -1;
+}
+
+static int send_frames(void)
+{
+    struct frames frames = {.memory = aligned_alloc(PAGE, SIZE)};
+    unsigned char *other = block(6);
+
+    paint(frames.memory, SIZE, 7);
+    if (begin_frames(&frames) != 0) {
+        printf("# no sockets of AF_XDP here: error %d\n", errno);
+        return SKIPPED;
+    }
+    CHECK(send_frame(&frames, 1) == 1, "the first frame did not arrive");
+    memcpy(other, frames.memory, SIZE);
+    CHECK(send_frame(&frames, 2) == 2, "lost after a copy from it");
+    memcpy(frames.memory, other, SIZE);
+    CHECK(send_frame(&frames, 3) == 3, "lost after a copy into it");
+    memset(frames.memory, 0, SIZE);
+    CHECK(send_frame(&frames, 4) == 4, "lost after a fill");
+    madvise(frames.memory, SIZE, MADV_DONTDUMP);
+    CHECK(send_frame(&frames, 5) == 5, "lost after it was marked");
+    return KEPT;
+}
+
+static int frames(void)
+{
+    return in_child(send_frames);
+}
+
+/* Memory that the program fills on demand. */
+static unsigned char *paged;
+static int pager;
+
+static void *serve_pages(void *unused)
+{
+    static unsigned char page[PAGE] __attribute__((aligned(PAGE)));
+    struct uffd_msg message;
+
+    while (read(pager, &message, sizeof message) == sizeof message) {
+        uintptr_t at = message.arg.pagefault.address & ~(uintptr_t)(PAGE - 1);
+        struct uffdio_copy copy = {.dst = at, .src = (uintptr_t)page, .len = PAGE};
+
+        paint(page, PAGE, (unsigned)((at - (uintptr_t)paged) / PAGE));
+        ioctl(pager, UFFDIO_COPY, &copy);
+    }
+    return unused;
+}
+
+static int begin_pager(uint64_t features, uint64_t mode, unsigned char *memory)
+{
+    struct uffdio_api api = {.api = UFFD_API, .features = features};
+    struct uffdio_register range = {.range = {(uintptr_t)memory, SIZE}, .mode = mode};
+
+    pager = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1);
+    paged = memory;
+    return pager < 0 || ioctl(pager, UFFDIO_API, &api) != 0 || ioctl(pager, UFFDIO_REGISTER, &range) != 0 ? -1 : 0;
+}
+
+static bool served(const unsigned char *memory)
+{
+    for (size_t page = 0; page < SIZE / PAGE; page++)
+        if (!holds(memory + page * PAGE, PAGE, 0, (unsigned)page))
+            return false;
+    return true;
+}
+
+static int copy_paged(void)
+{
+    unsigned char *memory = aligned_alloc(PAGE, SIZE);
+    unsigned char *to = aligned_alloc(PAGE, SIZE);
+    pthread_t thread;
+
+    paint(memory, SIZE, 1);
+    madvise(memory, SIZE, MADV_DONTNEED);
+    if (begin_pager(0, UFFDIO_REGISTER_MODE_MISSING, memory) != 0) {
+        printf("# no userfaultfd here: error %d\n", errno);
+        return SKIPPED;
+    }
+    pthread_create(&thread, NULL, serve_pages, NULL);
+    memcpy(to, memory, SIZE);
+    CHECK(served(to), "the copy has not what the pager has");
+    madvise(memory, SIZE, MADV_DONTNEED);
+    memset(memory, 0, SIZE);
+    CHECK(zero(memory, SIZE), "memset(0) left pages to the pager");
+    memcpy(memory, to, SIZE);
+    madvise(memory, SIZE / 2, MADV_DONTNEED);
+    CHECK(served(memory), "the pager is not asked any more");
+    return KEPT;
+}
+
+static int demand(void)
+{
+    return in_child(copy_paged);
+}
+
+/* A write watch without a thread (UFFD_FEATURE_WP_ASYNC): the kernel notes which pages were written. */
+static long pages_written(int pagemap, const unsigned char *memory)
+{
+    struct {
+        uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages, inverted, mask, any, wanted;
+    } scan = {.size = sizeof scan, .flags = 3, .start = (uintptr_t)memory, .end = (uintptr_t)memory + SIZE, .mask = 2, .wanted = 2};
+    struct {
+        uint64_t start, end, categories;
+    } regions[SIZE / PAGE];
+    long count, pages = 0;
+
+    scan.vec = (uintptr_t)regions;
+    scan.vec_len = SIZE / PAGE;
+    count = ioctl(pagemap, _IOWR('f', 16, char[96]), &scan);
+    for (long i = 0; i < count; i++)
+        pages += (long)(regions[i].end - regions[i].start) / PAGE;
+    return count < 0 ? -errno : pages;
+}
+
+static int watch_writes(void)
+{
+    unsigned char *memory = aligned_alloc(PAGE, SIZE);
+    unsigned char *to = aligned_alloc(PAGE, SIZE);
+    struct uffdio_writeprotect protect = {.range = {(uintptr_t)memory, SIZE}, .mode = UFFDIO_WRITEPROTECT_MODE_WP};
+    int pagemap = open("/proc/self/pagemap", O_RDONLY);
+
+    paint(memory, SIZE, 1);
+    if (begin_pager(1 << 15 | 1 << 13 | UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP, memory) != 0 ||
+        ioctl(pager, UFFDIO_WRITEPROTECT, &protect) != 0) {
+        printf("# no asynchronous write watch here: error %d\n", errno);
+        return SKIPPED;
+    }
+    pages_written(pagemap, memory);
+    memory[5 * PAGE]++;
+    CHECK(pages_written(pagemap, memory) == 1, "the watch does not work");
+    memcpy(to, memory, SIZE);
+    CHECK(pages_written(pagemap, memory) == 0, "a copy from it is seen as a write");
+    memory[7 * PAGE]++;
+    memory[9 * PAGE]++;
+    CHECK(pages_written(pagemap, memory) == 2, "writes after a copy are not seen");
+    return KEPT;
+}
+
+static int watch(void)
+{
+    return in_child(watch_writes);
+}
+
+int main(void)
+{
+    static const struct story stories[] = {
+        {"no page is replaced once a driver may hold it", device},
+        {"frames of AF_XDP leave as they were written", frames},
+        {"memory that the program serves on demand is copied as served", demand},
+        {"a write watch of the program's sees its writes and no copies", watch},
+    };
+
+    return tell_all(stories, COUNT_OF(stories));
+}
