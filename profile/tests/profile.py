@@ -15,26 +15,15 @@ COWSHIM = os.path.join(os.environ["TOP_BUILDDIR"], "command", "cowshim")
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "apps"))
 import memory  # noqa: E402  (the honest figure, measured from outside)
 
+sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "support"))
+from tap import Tap  # noqa: E402
+
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"
 MIB = 1 << 20
 FIVE = os.path.join(HERE, "five.py")
 FILLED = os.path.join(HERE, "filled.py")
-count = 0
-
-
-def check(good, promise, details=""):
-    global count
-    count += 1
-    print(f"{'ok' if good else 'not ok'} {count} - {promise}", flush=True)
-    for line in [] if good else str(details).splitlines()[-40:]:
-        print(f"#   {line}")
-    return good
-
-
-def skip(promise, reason):
-    global count
-    count += 1
-    print(f"ok {count} - {promise} # SKIP {reason}", flush=True)
+tap = Tap()
+check, skip = tap.check, tap.skip
 
 
 def cowshim(*words, **more):
@@ -415,7 +404,7 @@ def main():
             if len(sys.argv) == 1 or story.__name__ in sys.argv:
                 story()
         os.chdir("/")
-    print(f"1..{count}")
+    tap.end()
 
 
 main()

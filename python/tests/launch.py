@@ -7,6 +7,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "support"))
+from tap import Tap  # noqa: E402
+
 ROOT = os.environ["TOP_SRCDIR"]
 LIBRARY = os.environ["COWSHIM_LIBRARY"]
 PROGRAM = """
@@ -24,15 +27,11 @@ if __name__ == "__main__":
 """
 EARLY = "def enable():\n    import builtins\n    builtins.enabled = True\n"
 CACHE = tempfile.TemporaryDirectory()  # nothing is written into the source tree
-count = 0
+tap = Tap()
 
 
 def check(name, problem):
-    global count
-    count += 1
-    print(f"{'not ok' if problem else 'ok'} {count} - {name}", flush=True)
-    for line in str(problem).splitlines() if problem else []:
-        print("#", line)
+    tap.check(not problem, name, problem)
 
 
 def pythons():
@@ -147,7 +146,7 @@ def main():
             tell_version(python, version, place, (version, python) == found[-1])
         tell_errors(found[-1][1], place)
         tell_tables(found[-1][1])
-    print(f"1..{count}")
+    tap.end()
 
 
 main()
