@@ -156,7 +156,7 @@ static bool mark_private(const struct scene *scene, int pagemap, uintptr_t start
 
     while (at < end) {
         uintptr_t walked = at;
-        int count = variant->runs(pagemap, PAGES_PRIVATE, at, end, runs, RUNS, &walked);
+        int count = variant->runs(pagemap, PAGES_PRIVATE, at, end, runs, RUNS, 0, &walked);
 
         if (count < 0 && variant == &pagemap_scan) {
             variant = &pagemap_read; /* before Linux 6.7 */

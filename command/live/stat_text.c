@@ -73,6 +73,9 @@ static void print_stores(const struct scene *scene, const struct member *member)
     print_line("sealed", (int64_t)process_count(&member->process, "sealed_bytes"), "moved into stores so far");
     print_line("faulted", (int64_t)f->rewritten, "back: private now, shared until it was written");
     print_line("reclaimed", (int64_t)process_count(&member->process, "reclaimed_bytes"), "dead store pages given back so far");
+    printf("  %-*s %7llu ms  of processor time lost by sharing, and %llu ms won\n", LABEL, "time",
+           (unsigned long long)process_count(&member->process, "lost_us") / 1000,
+           (unsigned long long)process_count(&member->process, "won_us") / 1000);
     printf("  %-*s %10zu  of %zu, %zu of them views of stores; %u descriptors\n", LABEL, "mappings", f->mappings, map_limit(),
            f->views, member->process.header.descriptors);
 }

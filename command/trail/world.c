@@ -241,6 +241,7 @@ static uint64_t worthwhile(struct world *world, const struct copying *copying)
         .fresh = !event->target_touched && copying->target->made.place.keys[0] == 0,
         .huge = event->target_huge,
         .huge_store = event->huge_store,
+        .huge_views = event->huge_store && event->target_huge,
         .filled = event->target_touched ? slice_all(copying->pages) : 0,
         .private_pages = private_pages,
     };

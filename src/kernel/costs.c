@@ -100,6 +100,7 @@ static void guess(uint32_t one_call)
 {
     fault = fill = 8 * one_call;
     copy = drop = one_call;
+    seal = 2 * fault;
 }
 
 /* By giving back once so many pages, and once twice as many. */
@@ -128,6 +129,7 @@ static void measure_pages(uintptr_t start)
     populate_pages(start);
     touch_pages(start, PAGES / GROUP);
     copy = copy_pages(half, start);
+    seal = (made == UINT32_MAX ? fault : made) + 2 * copy + touched;
     read_back = fault / AROUND + touched;
     measure_drops(start);
 }
@@ -144,7 +146,6 @@ static void measure(void)
     } else {
         guess(one_call);
     }
-    seal = fill + 2 * copy + read_back;
     map = MAP_CALLS * one_call;
     look = LOOK_CALLS * one_call;
     log_debug("costs in ns: fault %u, fill %u, copy %u, seal %u, drop %u, read %u, mapping %u, its end %u, look %u", fault, fill, copy, seal, drop,

@@ -52,7 +52,8 @@ const char *pagemap_name(void)
     return variant == NULL ? "none" : variant->name;
 }
 
-int pagemap_runs(enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max, uintptr_t *walked)
+static int find_runs(enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max, size_t most,
+                     uintptr_t *walked)
 {
     int fd;
 
@@ -61,7 +62,12 @@ int pagemap_runs(enum pagemap_want want, uintptr_t start, uintptr_t end, struct 
     fd = procfile_use(PROCFILE_PAGEMAP);
     if (fd < 0)
         return fd;
-    return variant->runs(fd, want, start, end, runs, max, walked);
+    return variant->runs(fd, want, start, end, runs, max, most, walked);
+}
+
+int pagemap_runs(enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max, uintptr_t *walked)
+{
+    return find_runs(want, start, end, runs, max, 0, walked);
 }
 
 int pagemap_any(enum pagemap_want want, uintptr_t start, uintptr_t end)
@@ -69,5 +75,5 @@ int pagemap_any(enum pagemap_want want, uintptr_t start, uintptr_t end)
     struct page_run run;
     uintptr_t walked;
 
-    return pagemap_runs(want, start, end, &run, 1, &walked);
+    return find_runs(want, start, end, &run, 1, 1, &walked);
 }

@@ -22,7 +22,8 @@ enum pagemap_want {
 
 struct pagemap_variant {
     const char *name;
-    int (*runs)(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max,
+    /* most: 1 ends it at the first page; 0: all */
+    int (*runs)(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max, size_t most,
                 uintptr_t *walked);
 };
 

@@ -36,7 +36,7 @@ static bool append(struct page_run *runs, size_t *count, size_t max, uintptr_t p
 }
 
 static int read_runs(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max,
-                     uintptr_t *walked)
+                     size_t most, uintptr_t *walked)
 {
     uint64_t entries[ENTRIES];
     size_t count = 0;
@@ -48,8 +48,8 @@ static int read_runs(int fd, enum pagemap_want want, uintptr_t start, uintptr_t 
         if (got <= 0)
             return got < 0 ? (int)got : -EIO;
         for (size_t i = 0; i < (size_t)got / sizeof *entries; i++, start += page_size)
-            if (wanted(want, entries[i]) && !append(runs, &count, max, start)) {
-                *walked = start;
+            if (wanted(want, entries[i]) && (!append(runs, &count, max, start) || most == 1)) {
+                *walked = start + (most == 1 ? page_size : 0);
                 return (int)count;
             }
     }

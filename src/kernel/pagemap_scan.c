@@ -51,12 +51,13 @@ static size_t append(struct page_run *runs, size_t count, const struct scan_regi
 }
 
 static int scan_runs(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max,
-                     uintptr_t *walked)
+                     size_t most, uintptr_t *walked)
 {
     struct scan_region regions[REGIONS];
     struct scan_arguments q = question(want, end, regions);
     size_t count = 0;
 
+    q.max_pages = most;
     while (start < end && count < max) {
         size_t room = max - count;
         long got;

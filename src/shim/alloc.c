@@ -19,6 +19,14 @@
 
 #define BIG(size) UNLIKELY((size) >= hot.min_allocation)
 
+/* A page more would make glibc map such a request afresh each time, which it takes from memory in use without it: plain memory then. */
+#define CHUNK_OVERHEAD 32
+
+static bool crosses_threshold(size_t size)
+{
+    return size < HUGE_FROM - CHUNK_OVERHEAD && size + page_size >= HUGE_FROM - CHUNK_OVERHEAD;
+}
+
 static size_t slack_for(size_t size, size_t alignment)
 {
     size_t slack = size > HUGE_FROM ? HUGE_SIZE : page_size;
@@ -66,7 +74,7 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
     void *start;
     int saved = errno;
 
-    if (asking || __builtin_add_overflow(size, slack, &total))
+    if (asking || crosses_threshold(size) || __builtin_add_overflow(size, slack, &total))
         return NULL;
     free_stuck();
     raw = ask_for(total, zero);

@@ -159,3 +159,15 @@ TEST(judge, debts_are_paid_before_more_is_lost)
     history.debt = 0;
     CHECK_EQ(shared(&facts, &history), ALL);
 }
+
+TEST(judge, when_memory_is_short_time_does_not_count)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct history scattered = history_of(ALL, SHARE_ONE / 10);
+
+    facts.filled = ALL;
+    scattered.debt = 1000000;
+    CHECK_EQ(shared(&facts, &scattered), 0);
+    facts.purse = PURSE_OPEN;
+    CHECK_EQ(shared(&facts, &scattered), ALL);
+}

@@ -7,6 +7,7 @@
 #include "base/page.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
+#include "kernel/pressure.h"
 #include "kernel/procfile.h"
 #include "unit.h"
 
@@ -64,7 +65,7 @@ static void ask(const struct pagemap_variant *variant, enum pagemap_want want, c
     memset(found, 0, sizeof found);
     while (at < end) {
         uintptr_t walked = 0, last = at;
-        int count = variant->runs(fd, want, at, end, runs, max, &walked);
+        int count = variant->runs(fd, want, at, end, runs, max, 0, &walked);
 
         CHECK(count >= 0 && (size_t)count <= max);
         CHECK(walked > at && walked <= end);
@@ -240,4 +241,17 @@ TEST(pagemap, a_closed_proc_file_is_opened_again)
     CHECK(fd >= 0);
     close(fd);
     CHECK_EQ(pagemap_any(PAGES_TOUCHED, (uintptr_t)memory, (uintptr_t)memory + page_size), 0);
+}
+
+/* Memory is short: as the kernel says it. */
+TEST(pressure, is_read_from_what_the_kernel_says)
+{
+    CHECK(!pressure_stalls("some avg10=0.00 avg60=40.00 avg300=0.00 total=1\nfull avg10=50.00 avg60=0.00 avg300=0.00 total=1\n"));
+    CHECK(pressure_stalls("some avg10=10.40 avg60=0.00 avg300=0.00 total=1\n"));
+    CHECK(!pressure_stalls(""));
+    CHECK(pressure_machine_full("MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:     999999 kB\n"));
+    CHECK(!pressure_machine_full("MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:    1000001 kB\n"));
+    CHECK(!pressure_machine_full("MemTotal:       16000000 kB\n"));
+    CHECK(pressure_group_full(951, 1000));
+    CHECK(!pressure_group_full(900, 1000));
 }

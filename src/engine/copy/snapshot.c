@@ -154,7 +154,8 @@ static size_t seal_or_leave(struct work *work, uintptr_t start, uintptr_t end, s
 
     before = costs_clock() - before;
     work->sealing += before;
-    costs_note_seal(before, pages - pages_in(runs, left));
+    if (!uses_huge_store(from))
+        costs_note_seal(before, pages - pages_in(runs, left));
     if (left == 0 || *error != 0)
         return left;
     from->copied_pages += pages_in(runs, left);

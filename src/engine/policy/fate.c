@@ -10,8 +10,10 @@
 #include "engine/block/header.h"
 #include "engine/engine.h"
 #include "engine/policy/sample.h"
+#include "engine/report/counters.h"
 #include "kernel/costs.h"
 #include "kernel/pagemap.h"
+#include "kernel/pressure.h"
 #include "kernel/storefile.h"
 #include "kernel/usage.h"
 
@@ -45,6 +47,17 @@ void fate_init(void)
     mixture = config_internal("mixture", NULL);
 }
 
+static bool has_huge_store(const struct venture *venture)
+{
+    return venture->from->size >= 4 * HUGE_SIZE && storefile_huge_available();
+}
+
+/* A view in huge pages lies as its store does. */
+static bool has_huge_views(const struct venture *venture)
+{
+    return has_huge_store(venture) && venture->shift % HUGE_SIZE == 0;
+}
+
 static struct facts facts_of(const struct venture *venture)
 {
     const struct trace *made = &venture->to->made;
@@ -53,7 +66,8 @@ static struct facts facts_of(const struct venture *venture)
         .pages = venture->pages,
         .fresh = venture->fresh && made->pages == 0,
         .huge = venture->to->huge || usage_huge_always(),
-        .huge_store = venture->from->size >= 4 * HUGE_SIZE && storefile_huge_available(),
+        .huge_store = has_huge_store(venture),
+        .huge_views = has_huge_views(venture),
         .private_pages = venture->private_pages,
     };
 
@@ -78,15 +92,19 @@ struct judgement fate_decide(struct venture *venture)
     struct facts facts = facts_of(venture);
     struct judgement judgement;
     struct costs costs = {0};
+    bool pressed;
 
     if (mixture)
         return mix(&facts);
     if (facts.policy == POLICY_MEMORY)
         return judge_slices(&facts, &costs, NULL, NULL);
     costs_read(&costs);
+    pressed = venture->private_pages == NULL && facts.policy == POLICY_BALANCED && pressure_high();
     lock_take(&policy_lock);
     if (venture->private_pages == NULL)
         venture->purse = policy_purse(&policy, &venture->place, usage_processor(), usage_now());
+    if (pressed)
+        venture->purse = PURSE_OPEN;
     facts.purse = venture->purse;
     judgement = policy_decide(&policy, &venture->place, &facts, &costs);
     lock_drop(&policy_lock);
@@ -213,6 +231,14 @@ static void look_at_samples(const struct trace *trace, struct finding *finding)
     }
 }
 
+static void count(int64_t lost)
+{
+    if (lost > 0)
+        counter_add(COUNT_lost_us, (uint64_t)lost / 1000);
+    else
+        counter_add(COUNT_won_us, (uint64_t)-lost / 1000);
+}
+
 void fate_of_copy(struct block *block)
 {
     struct trace *trace = &block->made;
@@ -233,13 +259,15 @@ void fate_of_copy(struct block *block)
     if (finding.asked > finding.written)
         finding.fate.read = (uint16_t)(finding.read * SHARE_ONE / (finding.asked - finding.written));
     if (finding.asked > 0)
-        trace->lost += (int64_t)(finding.written * costs.fault + finding.read * costs.read);
+        trace->lost += (int64_t)(finding.written * costs.fault + (trace->huge ? 0 : finding.read * costs.read));
     log_debug("policy: %zu of %zu pages that were shared were rewritten, %zu read; lost %lld us", finding.written, finding.asked,
               finding.read, (long long)trace->lost / 1000);
     lock_take(&policy_lock);
     policy_learn_copy(&policy, &trace->place, &finding.fate, finding.asked > 0 ? trace->lost : 0,
                       finding.asked > 0 && trace->known);
     lock_drop(&policy_lock);
+    if (finding.asked > 0)
+        count(trace->lost);
 }
 
 void fate_of_source(const struct venture *venture, const uint32_t *private_pages, uint64_t looked_at)
@@ -267,6 +295,7 @@ void fate_of_source(const struct venture *venture, const uint32_t *private_pages
     lock_take(&policy_lock);
     policy_learn_source(&policy, &trace->place, &finding.fate, (int64_t)faults * costs.fault);
     lock_drop(&policy_lock);
+    count((int64_t)faults * costs.fault);
 }
 
 /* Pages of slices that are copied plainly, other ones at each turn. */
@@ -301,6 +330,7 @@ void fate_begin(const struct venture *venture, const struct judgement *judgement
     made->shared = judgement->shared;
     made->place = venture->place;
     made->known = judgement->known;
+    made->huge = has_huge_views(venture);
     made->lost = (int64_t)spent - judgement->native;
     made->open = asked;
     made->sampled = 0;
@@ -360,16 +390,6 @@ void fate_enter(struct block *block)
     if (place->start == block_start(block) && place->size == block->size)
         block->made = place->trace;
     lock_drop(&policy_lock);
-}
-
-struct ledger fate_ledger(void)
-{
-    struct ledger ledger;
-
-    lock_take(&policy_lock);
-    ledger = policy.ledger;
-    lock_drop(&policy_lock);
-    return ledger;
 }
 
 void fate_after_fork(void)

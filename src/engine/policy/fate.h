@@ -37,8 +37,6 @@ void fate_begin(const struct venture *venture, const struct judgement *judgement
 void fate_leave(struct block *block);
 void fate_enter(struct block *block);
 
-/* So much was lost and won, in nanoseconds. */
-struct ledger fate_ledger(void);
 void fate_after_fork(void);
 
 #endif

@@ -10,7 +10,7 @@
 #define REPEATS 8
 /* From this size on, in pages, a plain copy does not find its pages in the processor's cache. */
 #define BEYOND_CACHE 1024
-/* Huge pages: what one small page of them costs, in parts. */
+/* A small page of a huge one that is sealed is zeroed, read, and written. */
 #define HUGE_SEAL 4
 
 struct slice {
@@ -47,7 +47,7 @@ static unsigned changed(const struct scale *scale, unsigned slice)
 /* What a page of the source costs that has to be sealed. */
 static int64_t seal_cost(const struct scale *scale)
 {
-    return scale->facts->huge_store ? scale->costs->seal / HUGE_SEAL : scale->costs->seal;
+    return scale->facts->huge_store ? HUGE_SEAL * (int64_t)scale->costs->copy : scale->costs->seal;
 }
 
 /* What is private now and does not change at every copy is sealed once for many. */
@@ -78,10 +78,10 @@ static void weigh_slice(struct scale *scale, unsigned i)
     if (!filled)
         slice->plain += pages * fill / (facts->fresh ? 1 : REPEATS);
     slice->shared = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
-                    part(pages * costs->read, facts->huge_store ? 0 : read) + sealing(scale, i, pages) +
+                    part(pages * costs->read, facts->huge_views ? 0 : read) + sealing(scale, i, pages) +
                     (filled ? pages * costs->drop : part(pages * costs->drop, rewritten));
     /* Pages that are there are given up only for what is cheaper: to and fro costs most. */
-    slice->kept = rewritten + again <= SHARE_ONE / 2 && !(filled && scale->target != NULL);
+    slice->kept = rewritten + again <= SHARE_ONE / 2 && !(filled && scale->target != NULL && facts->purse < PURSE_OPEN);
 }
 
 static int64_t run_cost(const struct scale *scale)
@@ -175,7 +175,7 @@ static bool bears(const struct scale *scale)
     unsigned empty = scale->count - (unsigned)__builtin_popcountll(facts->filled);
     int64_t fill = facts->huge ? scale->costs->copy : scale->costs->fill;
 
-    return scale->target == NULL || scale->target->debt <= (int64_t)facts->pages * fill * empty / scale->count;
+    return scale->target == NULL || facts->purse >= PURSE_OPEN || scale->target->debt <= (int64_t)facts->pages * fill * empty / scale->count;
 }
 
 struct judgement judge_slices(const struct facts *facts, const struct costs *costs, const struct history *target,

@@ -6,6 +6,7 @@
 
 #include "base/config.h"
 #include "engine/policy/history.h"
+#include "engine/policy/ledger.h"
 #include "kernel/costs.h"
 
 struct facts {
@@ -13,10 +14,11 @@ struct facts {
     size_t pages;    /* whole pages in the copy */
     bool fresh;      /* without us its target would have no pages yet: malloc had it from the kernel, and nobody touched it */
     bool huge;       /* and the kernel gives huge pages there */
-    bool huge_store;
+    bool huge_store; /* what has to be sealed goes there, */
+    bool huge_views; /* and the target shows it in huge pages: reading it costs nothing */
     uint64_t filled; /* slices in which the target has pages of its own */
     const uint32_t *private_pages; /* of the source, by slice: to be sealed, or copied. NULL: not known yet */
-    int64_t purse;   /* nanoseconds that may be lost */
+    int64_t purse;   /* nanoseconds that may be lost; PURSE_OPEN or more: any */
 };
 
 struct judgement {

@@ -8,7 +8,7 @@
 
 int64_t ledger_purse(const struct ledger *ledger, uint64_t processor_ns)
 {
-    int64_t left = GIFT + (int64_t)(processor_ns / TWENTIETH) - (int64_t)ledger->lost;
+    int64_t left = GIFT + (int64_t)(processor_ns / TWENTIETH + ledger->won / 2) - (int64_t)ledger->lost;
 
     return left > 0 ? left : 0;
 }

@@ -103,5 +103,5 @@ bool policy_curious(const struct policy *policy, const struct origin *place, uns
 
 bool policy_consolidates(size_t pages, size_t copied_pages_since, const struct costs *costs, bool huge_store)
 {
-    return (uint64_t)copied_pages_since * costs->fault >= (uint64_t)pages * (huge_store ? costs->seal / 4 : costs->seal);
+    return (uint64_t)copied_pages_since * costs->fault >= (uint64_t)pages * (huge_store ? 4 * (uint64_t)costs->copy : costs->seal);
 }

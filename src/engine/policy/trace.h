@@ -20,6 +20,7 @@ struct trace {
     bool open;        /* its fate is not known yet */
     bool skipped;     /* and nobody will look: it is taken to be as always */
     bool known;       /* a history knew what to expect */
+    bool huge;        /* it is shown in huge pages */
     unsigned sampled; /* how many samples there are */
     struct origin place;
     int64_t lost;     /* what it has cost by now more than without us; of the target only */
