@@ -3,8 +3,10 @@
 
 #include "base/poison.h"
 
-/* What is expected of a copy of which nothing is known. */
+/* What is expected of a copy of which nothing is known. Into fresh memory, which a native copy would have to fault in as a whole, that is
+   little: a large array that is copied once is what saves most, and what it comes to is known before the next one. */
 #define LIKELY_WRITTEN (SHARE_ONE / 16)
+#define LIKELY_WRITTEN_FRESH (SHARE_ONE / 128)
 #define LIKELY_READ (SHARE_ONE / 2)
 /* What is paid once for several copies: a seal, pages put where a view was. */
 #define REPEATS 8
@@ -31,9 +33,14 @@ static int64_t part(int64_t amount, unsigned share)
     return amount * share / (int64_t)SHARE_ONE;
 }
 
-static unsigned written(const struct history *target, unsigned slice)
+static unsigned likely(const struct scale *scale)
 {
-    return target == NULL ? LIKELY_WRITTEN : target->target[slice];
+    return scale->facts->fresh ? LIKELY_WRITTEN_FRESH : LIKELY_WRITTEN;
+}
+
+static unsigned written(const struct scale *scale, unsigned slice)
+{
+    return scale->target == NULL ? likely(scale) : scale->target->target[slice];
 }
 
 /* Of a source that was not seen twice nothing speaks against it, unless nothing is known at all. */
@@ -41,7 +48,7 @@ static unsigned changed(const struct scale *scale, unsigned slice)
 {
     if (scale->source != NULL)
         return scale->source->source[slice];
-    return scale->target == NULL ? LIKELY_WRITTEN : 0;
+    return scale->target == NULL ? likely(scale) : 0;
 }
 
 /* What a page of the source costs that has to be sealed. */
@@ -68,7 +75,7 @@ static void weigh_slice(struct scale *scale, unsigned i)
     int64_t copy = facts->pages >= BEYOND_CACHE ? 2 * (int64_t)costs->copy : costs->copy;
     int64_t fill = facts->huge ? costs->copy : costs->fill;
     int64_t fault = facts->huge ? costs->copy : costs->fault;
-    unsigned rewritten = written(scale->target, i), again = changed(scale, i);
+    unsigned rewritten = written(scale, i), again = changed(scale, i);
     unsigned read = scale->target == NULL ? LIKELY_READ : scale->target->read;
     bool filled = (facts->filled >> i & 1) != 0;
     struct slice *slice = &scale->slices[i];
