@@ -6,7 +6,7 @@
 /* What is expected of a copy of which nothing is known. Into fresh memory, which a native copy would have to fault in as a whole, that is
    little: a large array that is copied once is what saves most, and what it comes to is known before the next one. */
 #define LIKELY_WRITTEN (SHARE_ONE / 16)
-#define LIKELY_WRITTEN_FRESH (SHARE_ONE / 128)
+#define LIKELY_WRITTEN_FRESH (SHARE_ONE / 256)
 #define LIKELY_READ (SHARE_ONE / 2)
 /* What is paid once for several copies: a seal, pages put where a view was. */
 #define REPEATS 8

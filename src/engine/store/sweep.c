@@ -152,6 +152,7 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
 
     if (pages > WINDOW)
         pages = WINDOW;
+    dead[(pages - 1) >> 3] = 0; /* the bits behind the last page are looked at as well */
     if (!find_dead(sweep, offset, pages, dead, punched))
         return false;
     if (next_new(dead, punched, (offset - store_start(sweep->store)) / page_size, 0, pages) == pages)
