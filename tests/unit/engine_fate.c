@@ -192,3 +192,24 @@ TEST(fate, a_block_that_moves_is_looked_at_before)
         unit_remove(larger);
     }
 }
+
+/* `b = copy(a)`, drop a, go on with b: what is written after the copy was made is written to its source, which is never copied again. */
+TEST(fate, a_source_that_is_rewritten_and_freed_teaches_as_well)
+{
+    unsigned shared = 0;
+    char *source, *copy;
+
+    start("");
+    source = unit_block(PAGES);
+    unit_fill(source, PAGES * page_size, 1);
+    for (int i = 0; i < 12; i++) {
+        copy = unit_block(PAGES);
+        shared += unit_copy_by(copy, source, PAGES * page_size, PLACE);
+        for (size_t page = 0; page < PAGES; page++)
+            source[page * page_size] ^= 1;
+        unit_remove(source);
+        source = copy;
+    }
+    CHECK(unit_holds(source, PAGES * page_size, 1));
+    CHECK_AT(shared >= 1 && shared <= 3, shared);
+}

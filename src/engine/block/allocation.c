@@ -16,6 +16,7 @@
 #include "engine/report/observe.h"
 #include "engine/store/reclaim.h"
 #include "engine/policy/fate.h"
+#include "engine/policy/remains.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
 #include "engine/report/savings.h"
@@ -74,7 +75,7 @@ bool engine_add(void *start, size_t size, void *raw)
     make_room((uintptr_t)start, size);
     block = block_add((uintptr_t)start, size, raw);
     if (block != NULL)
-        fate_enter(block);
+        remains_enter(block);
     reclaim_event();
     entry_end(&entry);
     return block != NULL;
@@ -129,7 +130,7 @@ static int make_anonymous(struct block *block)
     int error;
 
     lock_take(&block->lock);
-    fate_of_copy(block);
+    fate_end(block);
     error = block_foreign(block) ? foreign_forget_stale(block, 0, page_down(UINTPTR_MAX)) : 0;
     if (error == 0)
         error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */

@@ -323,7 +323,8 @@ static enum reason expect(struct work *work)
         return REASON_none;
     }
     fate_of_copy(work->showing.from); /* what it was before this seal changes what its pages are */
-    fate_of_copy(work->showing.to);
+    if (work->showing.to != work->showing.from)
+        fate_end(work->showing.to);
     return hopeless(work) ? REASON_unlikely : REASON_none;
 }
 

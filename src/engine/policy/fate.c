@@ -7,8 +7,8 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/page.h"
-#include "engine/block/header.h"
 #include "engine/engine.h"
+#include "engine/policy/remains.h"
 #include "engine/policy/sample.h"
 #include "engine/report/counters.h"
 #include "kernel/costs.h"
@@ -22,18 +22,9 @@
 /* Of a slice so many pages are looked at. */
 #define WINDOW 256
 #define RUNS 64
-#define REMAINS 64
-
-/* What a freed block leaves in its memory, for the next one there. */
-struct remains {
-    uintptr_t start;
-    size_t size;
-    struct trace trace;
-};
 
 static struct lock policy_lock = LOCK_INITIALIZER(LOCK_STORES);
 static struct policy policy;
-static struct remains remains[REMAINS];
 static _Atomic unsigned turn;
 static bool mixture; /* for tests */
 
@@ -298,6 +289,37 @@ void fate_of_source(const struct venture *venture, const uint32_t *private_pages
     count((int64_t)faults * costs.fault);
 }
 
+/* A source that will not be copied again: what is private now of what it shared was written since. */
+static void end_of_source(struct block *block)
+{
+    struct trace *trace = &block->given;
+    struct finding finding;
+    struct costs costs;
+    int64_t lost;
+
+    if (!trace->open)
+        return;
+    trace->open = false;
+    if (trace->skipped || trace->shared == 0)
+        return;
+    finding = no_finding();
+    look_at_views(trace, &finding);
+    if (finding.asked == 0)
+        return;
+    costs_read(&costs);
+    lost = (int64_t)finding.written * costs.fault;
+    lock_take(&policy_lock);
+    policy_learn_source(&policy, &trace->place, &finding.fate, lost);
+    lock_drop(&policy_lock);
+    count(lost);
+}
+
+void fate_end(struct block *block)
+{
+    fate_of_copy(block);
+    end_of_source(block);
+}
+
 /* Pages of slices that are copied plainly, other ones at each turn. */
 static void take_samples(const struct venture *venture, struct trace *made, struct trace *given, unsigned now)
 {
@@ -342,54 +364,27 @@ void fate_begin(const struct venture *venture, const struct judgement *judgement
     lock_take(&policy_lock);
     made->skipped = judgement->shared != 0 && !policy_curious(&policy, &venture->place, now);
     lock_drop(&policy_lock);
+    given->skipped = made->skipped;
     if (!made->skipped)
         take_samples(venture, made, given, now);
 }
 
 void fate_forget(struct block *block)
 {
-    fate_of_copy(block);
+    fate_end(block);
     block->made.pages = 0;
-    block->given.open = false;
-}
-
-static struct remains *remains_at(uintptr_t start)
-{
-    return &remains[(start / page_size * UINT64_C(0x9e3779b97f4a7c15) >> 40) % REMAINS];
 }
 
 void fate_leave(struct block *block)
 {
-    struct remains *place = remains_at(block_start(block));
-    bool stays = block->made.pages != 0 && block->kind == BLOCK_MALLOC && !header_says_mapped(block);
-
     if (engine_confined()) /* to find out takes system calls, and nothing is decided any more */
         return;
-    lock_take(&policy_lock);
-    if (stays) {
-        place->start = block_start(block);
-        place->size = block->size;
-        place->trace = block->made;
-        place->trace.open = false;
-    } else if (place->start == block_start(block)) {
-        place->start = 0;
-    }
-    lock_drop(&policy_lock);
+    remains_leave(block);
     if (block->extents_count == 0 && (block->made.open || block->given.open)) {
         lock_take(&block->lock);
         fate_forget(block);
         lock_drop(&block->lock);
     }
-}
-
-void fate_enter(struct block *block)
-{
-    struct remains *place = remains_at(block_start(block));
-
-    lock_take(&policy_lock);
-    if (place->start == block_start(block) && place->size == block->size)
-        block->made = place->trace;
-    lock_drop(&policy_lock);
 }
 
 void fate_after_fork(void)

@@ -24,6 +24,8 @@ void fate_init(void);
 /* Of a copy into the block or of it that is about to end (freed, moved, copied over, sealed again): how much was rewritten, so that the
    next ones are decided better. Once each. */
 void fate_of_copy(struct block *block);
+/* Likewise, and it will not be copied again as it is: what it was as a source has an end, too. */
+void fate_end(struct block *block);
 /* Likewise, of a block that is about to move. */
 void fate_forget(struct block *block);
 /* The same of the source, at its next copy: how many pages of each slice are private now, of the slices that were looked at. */
@@ -32,10 +34,8 @@ void fate_of_source(const struct venture *venture, const uint32_t *private_pages
 /* A copy was made: so decided, in so many nanoseconds. */
 void fate_begin(const struct venture *venture, const struct judgement *judgement, uint64_t spent);
 
-/* A block left the registry, and the next one in its place finds in its memory what this one leaves there. Takes its lock; of one that
-   shows nothing this is the end. */
+/* A block left the registry. Takes its lock; of one that shows nothing this is the end. */
 void fate_leave(struct block *block);
-void fate_enter(struct block *block);
 
 void fate_after_fork(void);
 
