@@ -60,6 +60,8 @@ static enum reason seal_range(uintptr_t start, size_t size, size_t *shown)
         return REASON_foreign_process;
     if (!observe_substitutes())
         return REASON_no_store;
+    if (engine_sharing_stopped())
+        return REASON_excluded;
     block = block_find_range(start, size);
     if (block == NULL)
         return REASON_not_source;

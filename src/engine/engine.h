@@ -86,6 +86,7 @@ bool engine_peek(const void *start, size_t size, void **from, size_t *length);
 void engine_suspend(bool suspended);
 /* Nothing is shared any more: the program wants its pages to lie where it says (set_mempolicy), and those of a store would not. */
 void engine_stop_sharing(void);
+bool engine_sharing_stopped(void); /* so, or suspended */
 /* The kernel merges equal pages of this process from now on (PR_SET_MEMORY_MERGE). */
 void engine_note_merging(void);
 /* The program is about to shut itself in (seccomp), or could not: from now on no system call of ours is made, and only what needs none is done.

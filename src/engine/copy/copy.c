@@ -55,6 +55,11 @@ void engine_stop_sharing(void)
     atomic_store(&stopped, true);
 }
 
+bool engine_sharing_stopped(void)
+{
+    return atomic_load_explicit(&suspended_now, memory_order_relaxed) || atomic_load_explicit(&stopped, memory_order_relaxed);
+}
+
 static bool overlap(uintptr_t a, uintptr_t b, size_t size)
 {
     return a - b < size || b - a < size;
@@ -71,9 +76,7 @@ static enum reason check_addresses(uintptr_t to, uintptr_t from, size_t size)
         return REASON_overlapping;
     if (pages.end - pages.start < 2 * page_size)
         return REASON_small;
-    return atomic_load_explicit(&suspended_now, memory_order_relaxed) || atomic_load_explicit(&stopped, memory_order_relaxed)
-               ? REASON_excluded
-               : REASON_none;
+    return engine_sharing_stopped() ? REASON_excluded : REASON_none;
 }
 
 struct copy {

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "engine/block/block.h"
 #include "engine/control.h"
+#include "engine/engine.h"
 #include "engine/copy/seal.h"
 #include "engine/copy/verify.h"
 #include "engine/process/entry.h"
@@ -198,7 +199,7 @@ static enum reason merge_found(struct merge *merge, uintptr_t at_a, uintptr_t at
 
     if (a == NULL || b == NULL)
         why = a == NULL ? REASON_not_source : REASON_not_target;
-    else if (block_has_our_stack(a) || block_has_our_stack(b))
+    else if (block_has_our_stack(a) || block_has_our_stack(b) || engine_sharing_stopped())
         why = REASON_excluded;
     if (why == REASON_none) {
         block_lock_pair(a, b);
