@@ -111,6 +111,18 @@ bool gate_enter(void)
     return entered;
 }
 
+bool gate_enter_now(void)
+{
+    if (thread_self.inside || thread_self.owns_gate || gate_orphaned())
+        return false;
+    thread_self.inside = true;
+    atomic_fetch_add(&active, 1);
+    if (atomic_load(&closed) == 0)
+        return true;
+    gate_leave();
+    return false;
+}
+
 void gate_leave(void)
 {
     if (!thread_self.owns_gate && atomic_fetch_sub(&active, 1) == 1 && atomic_load(&closed) != 0)

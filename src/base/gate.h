@@ -17,6 +17,9 @@ int gate_init(void (*on_orphan)(void)); /* 0 or -errno: without the mark only an
 
 /* Returns false if the caller is inside already, or in a child whose inherited state cannot be trusted; gate_leave() must not be called then. */
 bool gate_enter(void);
+/* The same without waiting for a fork that is under way, and never in a child that was not announced: who calls may hold a lock that the
+   forking thread wants. */
+bool gate_enter_now(void);
 /* Whether forks that nobody announced are noticed. */
 bool gate_marked(void);
 /* Whether this is such a child: what other threads had under way in the parent will never end here. */

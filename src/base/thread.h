@@ -4,6 +4,7 @@
 #define COWSHIM_BASE_THREAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* initial-exec: no call, no allocation, usable in signal handlers. The shim is always loaded at program start. */
 #define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
@@ -11,6 +12,8 @@
 struct thread {
     bool inside;
     bool owns_gate; /* this thread is forking: it holds the gate alone */
+    int passing;    /* small calls that pass before one looks at the clock (reclaim_glance) */
+    uint64_t glanced; /* when one last did */
 };
 
 extern THREAD_LOCAL struct thread thread_self;

@@ -21,6 +21,11 @@ bool engine_fill(void *to, int value, size_t size);
 /* explicit_bzero, after it: what no view shows any more does not live on in a store. */
 void engine_wiped(const void *start, size_t size);
 
+/* For a call that is too small for us, where something may have died since the last large one: gives back what nobody sees. Never waits. */
+void engine_glance(void);
+/* watch(true): from now on small calls shall do that; watch(false): nothing can have died. */
+void engine_watch(void (*watch)(bool on));
+
 /* Blocks. add: false when it could not be written down. */
 bool engine_add(void *start, size_t size, void *raw);
 /* Takes a block out for good and makes it anonymous: what the allocator gets back. False: not a block.

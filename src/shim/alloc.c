@@ -17,7 +17,8 @@
    size afresh, so that the slack is address space and never memory. */
 #define HUGE_FROM ((size_t)32 << 20)
 
-#define BIG(size) UNLIKELY((size) >= hot.min_allocation)
+#define BIG(size) UNLIKELY((size) >= hot.min_block)
+#define NOTICED(size) UNLIKELY((size) >= hot.min_allocation)
 
 /* A page more would make glibc map such a request afresh each time, which it takes from memory in use without it: plain memory then. */
 #define CHUNK_OVERHEAD 32
@@ -91,6 +92,16 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
     return NULL;
 }
 
+/* The same, for requests of any size. */
+static __attribute__((noinline)) void *allocate_noticed(size_t size, bool zero)
+{
+    if (size >= hot.min_block)
+        return allocate(size, 1, zero);
+    if (!asking)
+        glance();
+    return NULL;
+}
+
 void *shim_allocate(size_t size)
 {
     return allocate(size, 1, false);
@@ -98,7 +109,7 @@ void *shim_allocate(size_t size)
 
 HOOK void *malloc(size_t size)
 {
-    void *start = BIG(size) ? allocate(size, 1, false) : NULL;
+    void *start = NOTICED(size) ? allocate_noticed(size, false) : NULL;
 
     return start != NULL ? start : next.malloc(size);
 }
@@ -108,8 +119,8 @@ HOOK void *calloc(size_t count, size_t size)
     size_t total;
     void *start = NULL;
 
-    if (!__builtin_mul_overflow(count, size, &total) && BIG(total))
-        start = allocate(total, 1, true);
+    if (!__builtin_mul_overflow(count, size, &total) && NOTICED(total))
+        start = allocate_noticed(total, true);
     return start != NULL ? start : next.calloc(count, size);
 }
 
@@ -331,7 +342,7 @@ static __attribute__((noinline)) void *reallocate(void *old, size_t size)
     }
     old_size = usable_size_of(old);
     /* Small memory that grows large becomes a block; large memory that is none stays what it is. */
-    if (!BIG(size) || old_size == 0 || old_size >= hot.min_allocation)
+    if (!BIG(size) || old_size == 0 || old_size >= hot.min_block)
         return next.realloc(old, size);
     return reallocate_by_copy(old, old_size, size);
 }
@@ -342,6 +353,8 @@ HOOK void *realloc(void *old, size_t size)
         return malloc(size);
     if (MAY_BE_BLOCK(old) || BIG(size))
         return reallocate(old, size);
+    if (NOTICED(size) && !asking)
+        glance();
     return next.realloc(old, size);
 }
 

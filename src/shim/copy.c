@@ -16,7 +16,9 @@ static bool shared(void *to, const void *from, size_t size, const void *caller)
 {
     if (size >= hot.min_size)
         return engine_copy(to, from, size, caller);
-    engine_note_copy(to, from, size);
+    glance();
+    if (size >= hot.min_observed)
+        engine_note_copy(to, from, size);
     return false;
 }
 
@@ -32,7 +34,11 @@ static __attribute__((noinline)) void *move_big(void *to, const void *from, size
 
 static __attribute__((noinline)) void *fill_big(void *to, int value, size_t size)
 {
-    return size >= hot.min_size && engine_fill(to, value, size) ? to : next.memset(to, value, size);
+    if (size < hot.min_size)
+        glance();
+    else if (engine_fill(to, value, size))
+        return to;
+    return next.memset(to, value, size);
 }
 
 HOOK void *memcpy(void *to, const void *from, size_t size)

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 
 #include "base/next.h"
+#include "base/thread.h"
+#include "engine/engine.h"
 
 #define HOOK __attribute__((visibility("default")))
 /* Our own declarations, to be seen before those of libc: those promise that pointers are not null, and the compiler would drop
@@ -23,10 +25,11 @@
    Atomic, because a constructor that ran before ours may have started threads: one that finds a size here must find all that
    shim_start() set up before it as well, on processors that do not keep stores in order, too. */
 struct hot {
-    _Atomic size_t min_copy; /* min_size, or what an observer wants to know of */
-    _Atomic size_t min_size;
-    _Atomic size_t min_allocation;
-    _Atomic size_t min_mapping; /* with COWSHIM_SCOPE=anon */
+    _Atomic size_t min_copy, min_allocation; /* what passes by us at all: less than below while stores may have dead pages (start.c) */
+    _Atomic size_t min_size;     /* what may be shared, */
+    _Atomic size_t min_observed; /* what an observer wants to know of, */
+    _Atomic size_t min_block;    /* and what becomes a block; SIZE_MAX with COWSHIM_MODE=registered */
+    _Atomic size_t min_mapping;  /* with COWSHIM_SCOPE=anon */
     _Atomic uintptr_t page_mask; /* an address with none of these bits may be a block's start */
     _Atomic bool started; /* there may be blocks, also where no copy is looked at any more */
 };
@@ -44,6 +47,13 @@ extern struct hot hot __attribute__((visibility("hidden")));
 
 /* No other pointer is one that the registry knows. */
 #define MAY_BE_BLOCK(pointer) UNLIKELY(((uintptr_t)(pointer)&hot.page_mask) == 0)
+
+/* A call came by that is too small for us: look, now and then, whether something is to be given back. */
+static inline void glance(void)
+{
+    if (UNLIKELY(--thread_self.passing < 0))
+        engine_glance();
+}
 
 /* alloc.c: a block of any size, for free(); NULL when there is no memory, or when it could not be written down. */
 void *shim_allocate(size_t size);

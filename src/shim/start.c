@@ -18,7 +18,7 @@
 #include "kernel/coredump.h"
 #include "shim/hook.h"
 
-struct hot hot = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK, false};
+struct hot hot = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK, false};
 
 /* Defined where libcowshim-profile.so is loaded too. */
 extern observer_offer cowshim_observer_1 __attribute__((weak, visibility("default")));
@@ -56,6 +56,20 @@ static size_t smallest_copy(void)
     return observe_start(observer) && observer->smallest_copy < smallest ? observer->smallest_copy : smallest;
 }
 
+/* Smaller calls take so little time that it would be felt if we looked at them. */
+#define SMALLEST_COPY ((size_t)8192)
+#define SMALLEST_ALLOCATION ((size_t)2048)
+
+/* While stores may have dead pages small calls pass by us: what else is called by a program that only writes to its arrays? */
+static void watch(bool on)
+{
+    size_t copy = hot.min_observed < hot.min_size ? hot.min_observed : hot.min_size;
+    size_t block = hot.min_block;
+
+    hot.min_copy = on && SMALLEST_COPY < copy ? SMALLEST_COPY : copy;
+    hot.min_allocation = on && SMALLEST_ALLOCATION < block ? SMALLEST_ALLOCATION : block;
+}
+
 static __attribute__((constructor)) void shim_start(void)
 {
     int saved = errno;
@@ -73,9 +87,11 @@ static __attribute__((constructor)) void shim_start(void)
             coredump_include_files();
         /* Last, and in this order: from here on hooks call the engine. */
         hot.min_size = config_size(min_size);
-        hot.min_copy = smallest_copy();
+        hot.min_observed = smallest_copy();
         if (config_choice(mode) == MODE_AUTO)
-            hot.min_allocation = config_size(min_size);
+            hot.min_block = config_size(min_size);
+        watch(false);
+        engine_watch(watch);
         if (config_choice(mode) == MODE_AUTO && config_choice(scope) == SCOPE_ANON)
             hot.min_mapping = config_size(min_size);
         hot.started = true;

@@ -25,6 +25,7 @@ check_PROGRAMS += \
     tests/preload/served \
     tests/preload/fork_unannounced \
     tests/preload/jump_out \
+    tests/preload/lean \
     tests/preload/summary \
     tests/preload/open_numbers
 

@@ -107,7 +107,7 @@ static void pin(struct attempt *attempt)
         SKIP("io_uring registers no buffers here: %s", strerror(errno));
 }
 
-/* Those that are opened once are there already, those of stores are not. */
+/* Those that are opened once are there already, but not the file for stores, which a child opens anew. */
 static void take_descriptors_away(struct attempt *attempt)
 {
     struct rlimit limit;
@@ -115,6 +115,7 @@ static void take_descriptors_away(struct attempt *attempt)
     (void)attempt;
     unit_remove(sealed_block(16, 1, NULL));
     CHECK_EQ(stores_open(), 0);
+    store_after_fork(true);
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = 8;
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);

@@ -39,7 +39,7 @@ static bool left_for_confinement(void)
     return true;
 }
 
-bool entry_begin_quiet(struct entry *entry)
+static bool begin_quiet(struct entry *entry, bool (*enter)(void))
 {
     uint64_t signals;
 
@@ -48,16 +48,28 @@ bool entry_begin_quiet(struct entry *entry)
         atomic_fetch_sub(&quiet_ones, 1);
         return false;
     }
+    entry->saved_errno = errno;
     signals = signals_block(); /* first: a handler that jumps away must not find the gate passed */
-    if (!entry_begin(entry) || left_for_confinement()) {
+    if (!enter() || left_for_confinement()) {
         signals_restore(signals);
         atomic_fetch_sub(&quiet_ones, 1);
+        errno = entry->saved_errno;
         return false;
     }
     entry->quiet = true;
     entry->signals = signals;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &entry->cancel_state);
     return true;
+}
+
+bool entry_begin_quiet(struct entry *entry)
+{
+    return begin_quiet(entry, gate_enter);
+}
+
+bool entry_begin_now(struct entry *entry)
+{
+    return begin_quiet(entry, gate_enter_now);
 }
 
 void entry_end(struct entry *entry)

@@ -17,6 +17,8 @@ struct entry {
 bool entry_begin(struct entry *entry);
 /* For what maps and seals: signals and cancellation wait until the end. */
 bool entry_begin_quiet(struct entry *entry);
+/* The same; false also where it would have to wait. */
+bool entry_begin_now(struct entry *entry);
 void entry_end(struct entry *entry);
 void entry_after_fork(void);
 

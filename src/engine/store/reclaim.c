@@ -5,6 +5,9 @@
 
 #include "base/arena.h"
 #include "base/lock.h"
+#include "base/thread.h"
+#include "engine/engine.h"
+#include "engine/process/entry.h"
 #include "engine/report/counters.h"
 #include "engine/store/extent.h"
 #include "engine/store/store.h"
@@ -25,12 +28,19 @@
 #define REST 16
 /* How much longer nobody asks whether another process, which was found to show stores, still does. */
 #define REST_OF_OTHERS 256
+/* Small calls: so many pass before one looks at the clock, where they come in quick succession; and so much time before one looks for
+   what died. */
+#define GLANCE_EVERY 64
+#define GLANCE_QUICK_NS 1000000
+#define GLANCE_REST_NS 5000000
+/* Stores of less than this are not worth it. */
+#define WATCH_FROM ((uint64_t)1 << 20)
 
 static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
 static uint64_t faults_then;    /* when we last looked */
 static uint64_t unshown_so_far; /* since then */
 static bool unfinished;          /* the last walk was cut short */
-static uint64_t rest_until;      /* looking found nothing: not again before this time */
+static _Atomic uint64_t rest_until; /* looking found nothing: not again before this time */
 static uint64_t settle_after;    /* others were asked: not again before this time */
 static _Atomic bool demanded;    /* what died may have been a secret: whatever it costs, at the next event */
 
@@ -112,11 +122,51 @@ static bool must_look(void)
     return atomic_exchange(&demanded, false) || wanted || (usage_now() >= rest_until && (unfinished || is_due()));
 }
 
+static void (*_Atomic watcher)(bool on);
+static _Atomic bool watching;
+
+void engine_watch(void (*watch)(bool on))
+{
+    atomic_store(&watcher, watch);
+}
+
+static void watch_stores(void)
+{
+    bool wanted = store_bytes() >= WATCH_FROM;
+    void (*watch)(bool on) = atomic_load_explicit(&watcher, memory_order_relaxed);
+
+    if (watch != NULL && wanted != atomic_load_explicit(&watching, memory_order_relaxed) && atomic_exchange(&watching, wanted) != wanted)
+        watch(wanted);
+}
+
+static bool glance_is_due(void)
+{
+    static _Atomic uint64_t earliest;
+    uint64_t now = usage_now();
+    uint64_t then = atomic_load_explicit(&earliest, memory_order_relaxed);
+
+    thread_self.passing = now - thread_self.glanced < GLANCE_QUICK_NS ? GLANCE_EVERY : 0;
+    thread_self.glanced = now;
+    return now >= then && now >= atomic_load_explicit(&rest_until, memory_order_relaxed) &&
+           atomic_compare_exchange_strong(&earliest, &then, now + GLANCE_REST_NS);
+}
+
+void engine_glance(void)
+{
+    struct entry entry;
+
+    if (!glance_is_due() || !descriptor_in_own_process() || !entry_begin_now(&entry))
+        return;
+    reclaim_event();
+    entry_end(&entry);
+}
+
 void reclaim_event(void)
 {
     uint64_t freed = 0;
     uint64_t start;
 
+    watch_stores();
     if (store_bytes() == 0 || !lock_try(&sweep_lock))
         return;
     if (must_look()) {
