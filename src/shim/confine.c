@@ -17,7 +17,7 @@
 #endif
 
 /* Of struct hot, while it is so. */
-static size_t min_copy, min_size, min_allocation, min_mapping;
+static size_t min_copy, min_size, min_allocation, min_block, min_mapping;
 
 /* False: it is so already. */
 static bool shut_in(void)
@@ -27,8 +27,9 @@ static bool shut_in(void)
     min_copy = hot.min_copy;
     min_size = hot.min_size;
     min_allocation = hot.min_allocation;
+    min_block = hot.min_block;
     min_mapping = hot.min_mapping;
-    hot.min_copy = hot.min_size = hot.min_allocation = hot.min_mapping = SIZE_MAX;
+    hot.min_copy = hot.min_size = hot.min_allocation = hot.min_block = hot.min_mapping = SIZE_MAX;
     engine_confine(true);
     return true;
 }
@@ -40,6 +41,7 @@ static void let_out(void)
     hot.min_size = min_size;
     hot.min_copy = min_copy;
     hot.min_allocation = min_allocation;
+    hot.min_block = min_block;
     hot.min_mapping = min_mapping;
 }
 

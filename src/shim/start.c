@@ -66,6 +66,8 @@ static void watch(bool on)
     size_t copy = hot.min_observed < hot.min_size ? hot.min_observed : hot.min_size;
     size_t block = hot.min_block;
 
+    if (engine_confined())
+        return;
     hot.min_copy = on && SMALLEST_COPY < copy ? SMALLEST_COPY : copy;
     hot.min_allocation = on && SMALLEST_ALLOCATION < block ? SMALLEST_ALLOCATION : block;
 }

@@ -155,7 +155,7 @@ void engine_glance(void)
 {
     struct entry entry;
 
-    if (!glance_is_due() || !descriptor_in_own_process() || !entry_begin_now(&entry))
+    if (engine_confined() || !glance_is_due() || !descriptor_in_own_process() || !entry_begin_now(&entry))
         return;
     reclaim_event();
     entry_end(&entry);
