@@ -36,13 +36,13 @@ void storefile_init(void)
 
 static int open_memfd(void)
 {
-    long fd;
+    static const unsigned flags[] = {MFD_NOEXEC_SEAL, 0}; /* the first: since Linux 6.3 */
+    long fd = -EINVAL;
 
     if (memfd_off)
         return -ENOSYS;
-    fd = SYS(SYS_memfd_create, "cowshim", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-    if (fd == -EINVAL) /* before Linux 6.3 */
-        fd = SYS(SYS_memfd_create, "cowshim", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    for (size_t i = 0; fd == -EINVAL && i < sizeof flags / sizeof *flags; i++)
+        fd = SYS(SYS_memfd_create, "cowshim", MFD_CLOEXEC | MFD_ALLOW_SEALING | flags[i]);
     if (fd >= 0)
         SYS(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK); /* nobody, not even we, cuts off what is mapped */
     return (int)fd;

@@ -341,6 +341,8 @@ static void note(struct work *work, uint64_t since)
     since = costs_clock() - since;
     if (work->judgement.shared != 0)
         costs_note_look(since - work->sealing);
+    if (work->showing.target_clean) /* a native copy makes as many pages, at a price that is paid only once to be known */
+        since -= work->sealing;
     fate_begin(&work->venture, &work->judgement, since);
 }
 

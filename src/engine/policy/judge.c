@@ -80,7 +80,9 @@ static void weigh_slice(struct scale *scale, unsigned i)
     bool filled = (facts->filled >> i & 1) != 0;
     struct slice *slice = &scale->slices[i];
 
-    slice->native = pages * (copy + (facts->fresh ? fault : 0));
+    slice->native = pages * copy;
+    if (facts->fresh) /* it makes as many pages, and copies as much, as a seal */
+        slice->native = pages * (copy + fault > seal_cost(scale) ? copy + fault : seal_cost(scale));
     slice->plain = pages * copy;
     if (!filled)
         slice->plain += pages * fill / (facts->fresh ? 1 : REPEATS);
