@@ -47,24 +47,6 @@ struct work {
     uint32_t private_pages[SLICES]; /* in these */
 };
 
-static enum reason reason_of(int error)
-{
-    switch (error) {
-    case -ENOSPC:
-    case -EMFILE:
-    case -ENFILE:
-        return REASON_budget;
-    case -ESTALE:
-        return REASON_unlike_maps;
-    case -EDEADLK:
-        return REASON_no_guard;
-    case -ENOLCK:
-        return REASON_not_held;
-    default:
-        return REASON_no_store;
-    }
-}
-
 static size_t pages_in(const struct page_run *runs, size_t count)
 {
     size_t bytes = 0;
@@ -248,7 +230,7 @@ static uintptr_t do_stretch(struct work *work, uintptr_t start, enum reason *why
     error = shared ? share_stretch(work, start, end) : leave_stretch(work, start, end);
     if (error == 0)
         return end;
-    *why = reason_of(error);
+    *why = reason_of_error(error);
     return start;
 }
 
@@ -279,7 +261,7 @@ static enum reason check(struct work *work)
     error = verify_range(work->showing.from, ask->source, ask->source + ask->size);
     if (error == 0)
         error = verify_range(work->showing.to, ask->target, ask->target + ask->size);
-    return error != 0 ? reason_of(error) : REASON_none;
+    return error != 0 ? reason_of_error(error) : REASON_none;
 }
 
 static void begin(struct work *work, struct snapshot *ask)
@@ -376,7 +358,7 @@ enum reason snapshot_seal(struct block *block, uintptr_t start, uintptr_t end)
     struct look look = {NULL};
     struct page_run *runs = scratch_take();
     int error = runs == NULL ? -ENOMEM : verify_range(block, start, end);
-    enum reason why = error == 0 ? REASON_none : reason_of(error);
+    enum reason why = error == 0 ? REASON_none : reason_of_error(error);
 
     while (why == REASON_none && start < end) {
         int found = pagemap_runs(PAGES_PRIVATE, start, end, runs, RUNS, &start);
@@ -386,7 +368,7 @@ enum reason snapshot_seal(struct block *block, uintptr_t start, uintptr_t end)
             continue;
         seal_runs(block, look.guard, runs, (size_t)found, &error);
         if (error != 0)
-            why = reason_of(error);
+            why = reason_of_error(error);
     }
     scratch_give(runs);
     return why;
