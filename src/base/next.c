@@ -147,6 +147,7 @@ static void *bootstrap_memset(void *to, int value, size_t size)
 
 /* The others only bind first: constructors of other libraries run before ours and may call any of them (mimalloc's maps memory). */
 #define DEFINE_REQUIRED(name, result, parameters, arguments)
+#define DEFINE_LATE(name, result, parameters, arguments)
 #define DEFINE_DERIVED(name, result, parameters, arguments)
 #define DEFINE_OPTIONAL(name, result, parameters, arguments) \
     static result bootstrap_##name parameters \
@@ -171,6 +172,7 @@ static void *bootstrap_memset(void *to, int value, size_t size)
 
 #define START_REQUIRED(name) .name = bootstrap_##name,
 #define START_OPTIONAL(name) .name = bootstrap_##name,
+#define START_LATE(name) .name = NULL,
 #define START_DERIVED(name)
 
 struct next next = {
@@ -180,9 +182,11 @@ struct next next = {
 
 #define FIND_REQUIRED(name, result, parameters) found.name = (result(*) parameters)dlsym(RTLD_NEXT, #name);
 #define FIND_OPTIONAL(name, result, parameters) FIND_REQUIRED(name, result, parameters)
+#define FIND_LATE(name, result, parameters) found.name = next.name;
 #define FIND_DERIVED(name, result, parameters)
 #define KEEP_REQUIRED(name) if (found.name == NULL) { found.name = next.name; missing = #name; }
 #define KEEP_OPTIONAL(name)
+#define KEEP_LATE(name)
 #define KEEP_DERIVED(name)
 
 void next_bind(void)
@@ -203,6 +207,17 @@ void next_bind(void)
     binding = false;
     if (missing != NULL)
         log_error("no other library has %s: a slow one of ours is used", missing);
+}
+
+#define ADD_REQUIRED(name, result, parameters)
+#define ADD_OPTIONAL(name, result, parameters)
+#define ADD_LATE(name, result, parameters) next.name = (result(*) parameters)dlsym(RTLD_NEXT, #name);
+#define ADD_DERIVED(name, result, parameters)
+
+void next_bind_late(void)
+{
+#define INTERPOSE(name, kind, family, result, parameters, arguments) ADD_##kind(name, result, parameters)
+#include "base/hooks.def"
 }
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE /* <dlfcn.h> has it with _dl_find_object: glibc 2.35 and later */

@@ -12,6 +12,7 @@
 
 #define NEXT_REQUIRED(name, result, parameters) result(*name) parameters;
 #define NEXT_OPTIONAL(name, result, parameters) result(*name) parameters;
+#define NEXT_LATE(name, result, parameters) result(*name) parameters;
 #define NEXT_DERIVED(name, result, parameters)
 
 struct next {
@@ -23,6 +24,8 @@ struct next {
 extern struct next next __attribute__((visibility("hidden")));
 
 void next_bind(void);
+/* The rest, those of kind LATE: memory is allocated meanwhile, so that nobody may be in the middle of that. */
+void next_bind_late(void);
 /* Whether memory comes from glibc's own malloc, and not from another one that is preloaded or linked. */
 bool next_is_glibc(void);
 

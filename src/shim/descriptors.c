@@ -24,10 +24,38 @@ static int not_open(void)
     return -1;
 }
 
+/* Afterwards: a look of another thread's meanwhile would still find what goes, and take it for what comes. */
 HOOK int close(int fd)
 {
+    int result = is_ours(fd) ? not_open() : next.close(fd);
+
     holders_change();
-    return is_ours(fd) ? not_open() : next.close(fd);
+    return result;
+}
+
+/* libc closes the descriptors of these without asking us. They are none of ours. */
+HOOK int fclose(FILE *file)
+{
+    int result = next.fclose(file);
+
+    holders_change();
+    return result;
+}
+
+HOOK int pclose(FILE *file)
+{
+    int result = next.pclose(file);
+
+    holders_change();
+    return result;
+}
+
+HOOK int closedir(DIR *directory)
+{
+    int result = next.closedir(directory);
+
+    holders_change();
+    return result;
 }
 
 /* The questions by which programs find out which numbers are open. */

@@ -77,6 +77,7 @@ static __attribute__((constructor)) void shim_start(void)
     int saved = errno;
 
     next_bind();
+    next_bind_late();
     page_init();
     config_read();
     if (!program_wanted(config_text(programs)))
