@@ -128,11 +128,10 @@ static int tell_allocator(void)
 static int tell_library(void)
 {
     char path[4096];
-    unsigned char *copy;
+    unsigned char *copy, *array = NULL;
 
     for (int round = 0; round < 3; round++) {
         void *library;
-        unsigned char *array;
 
         snprintf(path, sizeof path, "%s/api_library.so", getenv("STORY_LIBRARIES"));
         library = dlopen(path, RTLD_NOW);
@@ -148,6 +147,9 @@ static int tell_library(void)
         CHECK(cowshim_copy(copy, array, SIZE, COWSHIM_REQUIRE) == -1, "a copy from memory that is gone");
         free(copy);
     }
+    /* Nothing came to where the last one was. */
+    CHECK(cowshim_unregister(array, SIZE) == 0 || errno == ENOENT, "unregister: %s", strerror(errno));
+    CHECK(registered() == 0, "a registration of memory that is gone is left");
     return KEPT;
 }
 
