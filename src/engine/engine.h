@@ -87,11 +87,14 @@ bool engine_yield_mappings(void);
 void engine_note_hugetlb(void);
 /* The part of a range that lies in one block, without any lock; false if none was found. For when engine_memory_call says false. */
 bool engine_peek(const void *start, size_t size, void **from, size_t *length);
-/* mlockall(MCL_FUTURE) and its end: nothing is substituted meanwhile. */
-void engine_suspend(bool suspended);
-/* Nothing is shared any more: the program wants its pages to lie where it says (set_mempolicy), and those of a store would not. */
-void engine_stop_sharing(void);
-bool engine_sharing_stopped(void); /* so, or suspended */
+/* Why no copy is shared at the moment. */
+enum stop {
+    STOP_LOCKED = 1, /* mlockall(MCL_FUTURE) */
+    STOP_PLACED = 2, /* set_mempolicy: the program wants its pages to lie where it says, and those of a store would not */
+    STOP_COUNTED = 4 /* vm.overcommit_memory=2: a store is counted beside the memory that shows it, so that the limit would come sooner */
+};
+void engine_stop_sharing(enum stop why, bool stopped);
+bool engine_sharing_stopped(void);
 /* The kernel merges equal pages of this process from now on (PR_SET_MEMORY_MERGE). */
 void engine_note_merging(void);
 /* The program is about to shut itself in (seccomp), or could not: from now on no system call of ours is made, and only what needs none is done.

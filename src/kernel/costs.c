@@ -26,11 +26,15 @@
 /* What the kernel maps around a page of a file that is read (fault_around_bytes). */
 #define AROUND 16
 
-/* Of seals only those of so many pages tell what a page costs. */
+/* Of seals only those of so many pages tell what a page costs: others pay for what is done once, or for the rest of a huge page. */
 #define ENOUGH 64
+#define ENOUGH_HUGE 1024
+/* As long as none was seen: a page of a huge one is zeroed, read and written, without a fault of its own and beyond the cache. */
+#define HUGE_COPIES 4
+#define HUGE_PART 8
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static _Atomic uint32_t fault, fill, copy, seal, drop, read_back, map, flush, look;
+static _Atomic uint32_t fault, fill, copy, seal, seal_huge, drop, read_back, map, flush, look;
 static _Atomic bool fixed;
 
 static uint32_t least(uint64_t a, uint32_t b)
@@ -101,6 +105,7 @@ static void guess(uint32_t one_call)
     fault = fill = 8 * one_call;
     copy = drop = one_call;
     seal = 2 * fault;
+    seal_huge = seal / HUGE_PART;
 }
 
 /* By giving back twice so many pages, of which the quicker one counts, and once twice as many. */
@@ -134,6 +139,7 @@ static void measure_pages(uintptr_t start)
     touch_pages(start, PAGES / GROUP);
     copy = copy_pages(half, start);
     seal = (made == UINT32_MAX ? fault : made) + 2 * copy + touched;
+    seal_huge = HUGE_COPIES * copy > seal / HUGE_PART ? HUGE_COPIES * copy : seal / HUGE_PART;
     read_back = fault / AROUND + touched;
     measure_drops(start);
 }
@@ -152,7 +158,7 @@ static void measure(void)
     }
     map = MAP_CALLS * one_call;
     look = LOOK_CALLS * one_call;
-    log_debug("costs in ns: fault %u, fill %u, copy %u, seal %u, drop %u, read %u, mapping %u, its end %u, look %u", fault, fill, copy, seal, drop,
+    log_debug("costs in ns: fault %u, fill %u, copy %u, seal %u (huge %u), drop %u, read %u, mapping %u, its end %u, look %u", fault, fill, copy, seal, seal_huge, drop,
               read_back, map, flush, look);
 }
 
@@ -160,18 +166,23 @@ void costs_read(struct costs *costs)
 {
     if (!fixed)
         pthread_once(&once, measure);
-    *costs = (struct costs){fault, fill, copy, seal, drop, read_back, map, flush, look};
+    *costs = (struct costs){fault, fill, copy, seal, seal_huge, drop, read_back, map, flush, look};
 }
 
-void costs_note_seal(uint64_t nanoseconds, size_t pages)
+/* A measurement goes into the mean as a quarter, cut to four times what it was: a store was opened, or we waited. */
+static void learn(_Atomic uint32_t *cost, uint64_t nanoseconds)
 {
-    uint64_t each = pages == 0 ? 0 : nanoseconds / pages;
+    uint64_t known = *cost;
 
-    if (fixed || pages < ENOUGH)
-        return;
-    if (each > 4 * (uint64_t)seal) /* a store was opened, or we waited */
-        each = 4 * (uint64_t)seal;
-    seal = (uint32_t)((3 * (uint64_t)seal + each) / 4) + 1;
+    if (nanoseconds > 4 * known)
+        nanoseconds = 4 * known;
+    *cost = (uint32_t)((3 * known + nanoseconds) / 4) + 1;
+}
+
+void costs_note_seal(uint64_t nanoseconds, size_t pages, bool huge)
+{
+    if (!fixed && pages >= (huge ? ENOUGH_HUGE : ENOUGH))
+        learn(huge ? &seal_huge : &seal, nanoseconds / pages);
 }
 
 uint64_t costs_clock(void)
@@ -181,11 +192,8 @@ uint64_t costs_clock(void)
 
 void costs_note_look(uint64_t nanoseconds)
 {
-    if (fixed)
-        return;
-    if (nanoseconds > 4 * (uint64_t)look) /* we waited */
-        nanoseconds = 4 * (uint64_t)look;
-    look = (uint32_t)((3 * (uint64_t)look + nanoseconds) / 4) + 1;
+    if (!fixed)
+        learn(&look, nanoseconds);
 }
 
 void costs_set(const struct costs *costs)
@@ -194,6 +202,7 @@ void costs_set(const struct costs *costs)
     fill = costs->fill;
     copy = costs->copy;
     seal = costs->seal;
+    seal_huge = costs->seal_huge;
     drop = costs->drop;
     read_back = costs->read;
     map = costs->map;

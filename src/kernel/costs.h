@@ -4,6 +4,7 @@
 #ifndef COWSHIM_KERNEL_COSTS_H
 #define COWSHIM_KERNEL_COSTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@ struct costs {
     uint32_t fill;  /* a page made by MADV_POPULATE_WRITE, and touched */
     uint32_t copy;  /* a plain copy into memory in use */
     uint32_t seal;  /* moved into a store, and shown */
+    uint32_t seal_huge; /* likewise, into a store of huge pages */
     uint32_t drop;  /* a page given back */
     uint32_t read;  /* the first read of a view's page; the kernel maps its neighbours, too */
     uint32_t map;   /* one more mapping */
@@ -22,7 +24,7 @@ struct costs {
 /* Measured at the first call, in about the time of fifty faults. */
 void costs_read(struct costs *costs);
 /* So many pages were sealed in so many nanoseconds: what that costs is no guess any more. */
-void costs_note_seal(uint64_t nanoseconds, size_t pages);
+void costs_note_seal(uint64_t nanoseconds, size_t pages, bool huge);
 /* Looking around for one copy took so long. */
 void costs_note_look(uint64_t nanoseconds);
 /* Nanoseconds that this thread has been on a processor; for tests that set the costs, time stands still. */

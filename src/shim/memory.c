@@ -312,7 +312,7 @@ HOOK int mlockall(int flags)
     int result = next.mlockall(flags);
 
     if (STARTED && result == 0)
-        engine_suspend(true);
+        engine_stop_sharing(STOP_LOCKED, true);
     return result;
 }
 
@@ -321,6 +321,6 @@ HOOK int munlockall(void)
     int result = next.munlockall();
 
     if (STARTED && result == 0)
-        engine_suspend(false);
+        engine_stop_sharing(STOP_LOCKED, false);
     return result;
 }

@@ -27,12 +27,21 @@ static bool announce(long number, const long *a)
     case SYS_set_mempolicy_home_node:
         engine_memory_call((const void *)a[0], (size_t)a[1], MEMORY_KEEP);
         return true;
-    case SYS_set_mempolicy:
-        engine_stop_sharing();
-        return true;
     default:
         return false;
     }
+}
+
+/* Source of the numbers: linux/mempolicy.h. libnuma asks when it is loaded what the kernel can do, and sets the default again. */
+static long set_policy(const long *a)
+{
+    enum { DEFAULT = 0, LOCAL = 4, FLAGS = 7 << 13 };
+    long mode = a[0] & ~(long)FLAGS;
+    long result = next.syscall(SYS_set_mempolicy, a[0], a[1], a[2], 0L, 0L, 0L);
+
+    if (result == 0)
+        engine_stop_sharing(STOP_PLACED, mode != DEFAULT && mode != LOCAL);
+    return result;
 }
 
 static bool lock_syscall(long number, const long *a, long *result)
@@ -92,6 +101,9 @@ bool memory_syscall(long number, const long *a, long *result)
         *result = (long)mmap((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
         return true;
 #endif
+    case SYS_set_mempolicy:
+        *result = set_policy(a);
+        return true;
     case SYS_mremap:
         *result = (long)mremap((void *)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (void *)a[4]);
         return true;

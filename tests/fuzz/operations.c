@@ -232,7 +232,7 @@ static void do_seldom(void)
     struct slot *slot;
 
     switch (take() % 8) {
-    case 0: engine_suspend(take() % 2); break;
+    case 0: engine_stop_sharing(STOP_LOCKED, take() % 2); break;
     case 1: slot = take_block(); do_merge(slot, take_block()); break;
     default: slots_compare("in between"); break;
     }

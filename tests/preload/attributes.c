@@ -201,6 +201,27 @@ static int places_are_kept(void)
     return KEPT;
 }
 
+static int while_placed(void)
+{
+    unsigned long nodes = 1;
+    struct pair pair;
+
+    if (syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 64) != 0) {
+        printf("# no NUMA policies here\n");
+        return SKIPPED;
+    }
+    pair = pair_of(6);
+    CHECK(!shows_store(pair.copy, SIZE) && holds(pair.copy, SIZE, 0, 6), "a copy was shared although pages shall lie where the program says");
+    free_pair(pair);
+    CHECK(syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 0) != 0, "a policy without a node");
+    CHECK(syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0) == 0, "%s", strerror(errno));
+    CHECK(syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 0) != 0, "a policy without a node");
+    pair = pair_of(7);
+    CHECK(shows_store(pair.copy, SIZE), "a policy that is gone, or was refused, still keeps copies from being shared");
+    free_pair(pair);
+    return KEPT;
+}
+
 static int advice_is_kept(void)
 {
     struct pair pair = pair_of(7);
@@ -286,6 +307,7 @@ int main(int count, char **words)
         {"calls that the kernel refuses leave all as it is", refused_calls_change_nothing},
         {"MADV_COLLAPSE says of copies what it says of other memory", collapse_is_what_it_is},
         {"NUMA policies are kept", places_are_kept},
+        {"while pages shall lie where the program says no copy is shared, and later they are", while_placed},
         {"MADV_NOHUGEPAGE is kept", advice_is_kept},
         {"mappings can be named", names_are_kept},
         {"sealed mappings are left alone", seals_are_kept},

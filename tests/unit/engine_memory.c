@@ -284,9 +284,9 @@ TEST(memory, while_suspended_nothing_is_shared)
     a = unit_block(PAGES);
     b = unit_block(PAGES);
     memset(a, 1, SIZE);
-    engine_suspend(true);
+    engine_stop_sharing(STOP_LOCKED, true);
     CHECK(!shares(b, a));
     CHECK_EQ(reason_copies(REASON_excluded), 1);
-    engine_suspend(false);
+    engine_stop_sharing(STOP_LOCKED, false);
     CHECK(shares(b, a));
 }

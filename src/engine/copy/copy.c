@@ -29,7 +29,7 @@
 
 #include "base/poison.h"
 
-static _Atomic bool suspended_now, stopped;
+static _Atomic unsigned stops; /* enum stop */
 
 /* The whole pages inside a range; empty ones start where they end. */
 struct pages {
@@ -45,19 +45,17 @@ static struct pages whole_pages(uintptr_t start, size_t size)
     return pages;
 }
 
-void engine_suspend(bool suspended)
+void engine_stop_sharing(enum stop why, bool stopped)
 {
-    atomic_store(&suspended_now, suspended);
-}
-
-void engine_stop_sharing(void)
-{
-    atomic_store(&stopped, true);
+    if (stopped)
+        atomic_fetch_or(&stops, why);
+    else
+        atomic_fetch_and(&stops, ~(unsigned)why);
 }
 
 bool engine_sharing_stopped(void)
 {
-    return atomic_load_explicit(&suspended_now, memory_order_relaxed) || atomic_load_explicit(&stopped, memory_order_relaxed);
+    return atomic_load_explicit(&stops, memory_order_relaxed) != 0;
 }
 
 static bool overlap(uintptr_t a, uintptr_t b, size_t size)

@@ -125,25 +125,27 @@ static enum reason decide(struct work *work)
     return work->judgement.shared == 0 ? REASON_unlikely : REASON_none;
 }
 
-/* Private runs too short to seal are copied; when that has cost as much as sealing everything anew, do that instead. */
-static size_t seal_or_leave(struct work *work, uintptr_t start, uintptr_t end, struct page_run *runs, size_t count, int *error)
+/* Private runs too short to seal are copied; when that has cost as much as sealing all from the first to the last anew, do that instead. */
+static size_t seal_or_leave(struct work *work, struct page_run *runs, size_t count, int *error)
 {
     struct block *from = work->showing.from;
     uint64_t before = costs_clock();
     size_t pages = pages_in(runs, count);
     size_t left = seal_runs(from, work->look.guard, runs, count, error);
+    uintptr_t start, end;
     struct costs costs;
 
     before = costs_clock() - before;
     work->sealing += before;
-    if (!uses_huge_store(from))
-        costs_note_seal(before, pages - pages_in(runs, left));
+    costs_note_seal(before, pages - pages_in(runs, left), uses_huge_store(from));
     if (left == 0 || *error != 0)
         return left;
     from->copied_pages += pages_in(runs, left);
     work->showing.to->copied_pages = from->copied_pages; /* it inherits the pages: in a chain of copies the next one copies them again */
     costs_read(&costs);
-    if (!policy_consolidates((end - start) / page_size, from->copied_pages, &costs, uses_huge_store(from)))
+    start = runs[0].start;
+    end = runs[left - 1].end;
+    if (!policy_consolidates((end - start) / page_size, from->copied_pages, &costs, uses_huge_store(from) && end - start >= 4 * HUGE_SIZE))
         return left;
     *error = seal_whole(from, work->look.guard, start, end, runs, left);
     from->copied_pages = 0;
@@ -188,7 +190,7 @@ static int share_stretch(struct work *work, uintptr_t start, uintptr_t end)
     int error = 0;
 
     if (count > 0)
-        count = seal_or_leave(work, start, end, runs, count, &error);
+        count = seal_or_leave(work, runs, count, &error);
     if (error != 0) {
         log_debug("seal failed: error %d", -error);
         return error;

@@ -12,8 +12,6 @@
 #define REPEATS 8
 /* From this size on, in pages, a plain copy does not find its pages in the processor's cache. */
 #define BEYOND_CACHE 1024
-/* A small page of a huge one that is sealed is zeroed, read, and written. */
-#define HUGE_SEAL 4
 
 struct slice {
     int64_t native, plain, shared;
@@ -54,7 +52,7 @@ static unsigned changed(const struct scale *scale, unsigned slice)
 /* What a page of the source costs that has to be sealed. */
 static int64_t seal_cost(const struct scale *scale)
 {
-    return scale->facts->huge_store ? HUGE_SEAL * (int64_t)scale->costs->copy : scale->costs->seal;
+    return scale->facts->huge_store ? scale->costs->seal_huge : scale->costs->seal;
 }
 
 /* What is private now and does not change at every copy is sealed once for many. */

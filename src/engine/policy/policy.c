@@ -101,7 +101,11 @@ bool policy_curious(const struct policy *policy, const struct origin *place, uns
     return history->key != place->keys[BY_SOURCE] || history->fates < SETTLED || history->debt > 0 || turn % TURNS == 0;
 }
 
+/* What is sealed anew is kept twice as long as other copies show what it was: that is not done for less than a quarter of it. */
+#define WORTH_TWICE 4
+
 bool policy_consolidates(size_t pages, size_t copied_pages_since, const struct costs *costs, bool huge_store)
 {
-    return (uint64_t)copied_pages_since * costs->fault >= (uint64_t)pages * (huge_store ? 4 * (uint64_t)costs->copy : costs->seal);
+    return copied_pages_since >= pages / WORTH_TWICE &&
+           (uint64_t)copied_pages_since * costs->fault >= (uint64_t)pages * (huge_store ? costs->seal_huge : costs->seal);
 }

@@ -45,7 +45,7 @@ static void look_at_machine(void)
     vma_init();
     extent_init();
     if (fallback_forced(FALLBACK_overcommit) || sys_read_number("/proc/sys/vm/overcommit_memory", 0) == 2)
-        engine_stop_sharing(); /* a store is counted beside the memory that shows it: the program would come to its limit sooner */
+        engine_stop_sharing(STOP_COUNTED, true);
     log_debug("started: pages by %s, maps %s", pagemap_name(), vma_available() ? "verified" : "not verified");
 }
 
