@@ -171,7 +171,7 @@ bool engine_memory_call(const void *start, size_t size, enum engine_memory_call 
     return true;
 }
 
-/* Needs the lock. */
+/* Needs the lock. False where a view is left: it was filled with zeros, and when the kernel takes these pages the store is seen again. */
 static bool zero_block_ahead(struct block *block, uintptr_t start, uintptr_t end)
 {
     if (!extent_any(block, start, end))
@@ -179,7 +179,7 @@ static bool zero_block_ahead(struct block *block, uintptr_t start, uintptr_t end
     if (!block_settled(block) || any_is_locked() || verify_range(block, start, end) != 0)
         return false;
     zero_views(block, page_up(start), page_down(end), false);
-    return true;
+    return !extent_any(block, page_up(start), page_down(end));
 }
 
 bool engine_zero_ahead(const void *start, size_t size)
