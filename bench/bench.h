@@ -27,10 +27,10 @@ struct array array_copy(const struct array *from);
 void array_drop(struct array *array);
 
 void array_write_page(struct array *array, size_t page, uint64_t stamp);
-void array_write(struct array *array, uint64_t stamp);          /* all of it, by the program's own stores */
+void array_write(struct array *array, uint64_t stamp); /* all of it, by the program's own stores */
 void array_check_page(const struct array *array, size_t page, uint64_t stamp);
 void array_check(const struct array *array, uint64_t stamp);
-uint64_t array_read_pages(const struct array *array);           /* one word of each page */
+uint64_t array_read_pages(const struct array *array); /* one word of each page */
 
 /* Which pages a generation changes. Any page changed by generation g has the stamp g. */
 struct plan {

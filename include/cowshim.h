@@ -154,8 +154,8 @@ static inline size_t cowshim_plain_run(const char *a, const char *b, size_t at, 
     return at;
 }
 
-static inline ssize_t cowshim_plain_diff(const void *a, const void *b, size_t length, unsigned flags,
-                                         cowshim_diff_callback *callback, void *context)
+static inline ssize_t cowshim_plain_diff(const void *a, const void *b, size_t length, unsigned flags, cowshim_diff_callback *callback,
+                                         void *context)
 {
     size_t at = 0, total = 0;
 
@@ -423,8 +423,7 @@ static inline ssize_t cowshim_diff(const void *a, const void *b, size_t length, 
 {
     const struct cowshim_table *calls = cowshim_find();
 
-    return calls != NULL ? calls->diff(a, b, length, flags, callback, context)
-                         : cowshim_plain_diff(a, b, length, flags, callback, context);
+    return calls != NULL ? calls->diff(a, b, length, flags, callback, context) : cowshim_plain_diff(a, b, length, flags, callback, context);
 }
 
 /* Writes the first size bytes of the figures into *out; size is sizeof *out of the program's header, and what an older shim does

@@ -39,8 +39,7 @@ struct watched *watched_around(uintptr_t address, size_t size)
 {
     struct watched *block = of(tree_at_or_below(&blocks, address));
 
-    return block != NULL && address - block->node.key < block->size && size <= block->size - (address - block->node.key) ? block
-                                                                                                                       : NULL;
+    return block != NULL && address - block->node.key < block->size && size <= block->size - (address - block->node.key) ? block : NULL;
 }
 
 struct watched *watched_from(uintptr_t address)

@@ -26,7 +26,7 @@ struct watched {
 struct watched *watched_add(uintptr_t start, size_t size);
 struct watched *watched_at(uintptr_t start);
 struct watched *watched_around(uintptr_t address, size_t size); /* the one that has all of the range, or NULL */
-struct watched *watched_from(uintptr_t address); /* the first that starts there or above, or NULL */
+struct watched *watched_from(uintptr_t address);                /* the first that starts there or above, or NULL */
 struct watched *watched_after(const struct watched *block);
 void watched_remove(struct watched *block); /* out of the table */
 void watched_restore(struct watched *block, uintptr_t start, size_t size);

@@ -45,8 +45,8 @@ struct trail_event {
     uint32_t size; /* with what follows; a multiple of 8 */
     uint16_t type;
     uint16_t flags;
-    uint64_t time;  /* CLOCK_MONOTONIC, ns */
-    uint64_t anon;  /* anonymous memory of the process in bytes before the event; 0: not measured */
+    uint64_t time;   /* CLOCK_MONOTONIC, ns */
+    uint64_t anon;   /* anonymous memory of the process in bytes before the event; 0: not measured */
     uint64_t stores; /* likewise, of its stores */
 };
 

@@ -30,11 +30,11 @@ static struct observer observer;
 static size_t page_bytes;
 static struct purse for_large = {.share = 50, .gift = 100000000};
 static struct purse for_small = {.share = 100, .gift = 3000000};
-static uint64_t untold;                   /* blocks that the trail does not know of, since the last one it does */
+static uint64_t untold; /* blocks that the trail does not know of, since the last one it does */
 
 static THREAD_LOCAL struct watched *in_limbo; /* what left last: it may return */
-static THREAD_LOCAL uint64_t looked_at; /* when the thread last looked */
-static THREAD_LOCAL bool saw;           /* and whether it took the time to */
+static THREAD_LOCAL uint64_t looked_at;       /* when the thread last looked */
+static THREAD_LOCAL bool saw;                 /* and whether it took the time to */
 
 static struct unseen unseen_large = {.last.reason = REASON_none};
 static struct unseen unseen_small = {.last.reason = TRAIL_TOO_SMALL};

@@ -31,7 +31,7 @@ static THREAD_LOCAL struct {
 static struct {
     uint64_t hash;
     uint32_t number;
-} *numbers;
+} * numbers;
 static uint32_t last_number;
 static _Atomic bool libraries_changed;
 

@@ -13,10 +13,10 @@ struct purse {
     _Atomic uint64_t spent; /* ns */
 };
 
-void thrift_start(void); /* also in a forked child */
+void thrift_start(void);                /* also in a forked child */
 void purse_refill(struct purse *purse); /* as at the start: in a forked child */
 bool purse_affords(struct purse *purse);
-uint64_t purse_left(struct purse *purse);               /* ns */
+uint64_t purse_left(struct purse *purse);            /* ns */
 void purse_pay(struct purse *purse, uint64_t since); /* for the time since then, as clock_now() told it */
 
 #endif

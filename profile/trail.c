@@ -79,8 +79,7 @@ bool trail_open(void)
 {
     if (trail.cut)
         return false;
-    snprintf(trail.path, sizeof trail.path, "%s/%ld-%llu" TRAIL_SUFFIX, trail.folder, syscall(SYS_getpid),
-             (unsigned long long)clock_now());
+    snprintf(trail.path, sizeof trail.path, "%s/%ld-%llu" TRAIL_SUFFIX, trail.folder, syscall(SYS_getpid), (unsigned long long)clock_now());
     trail.offset = 0;
     trail.open = open_window(TRAIL_FIRST_WINDOW);
     trail.cut = !trail.open;

@@ -7,9 +7,9 @@
 
 /* Those of env(1) and timeout(1), so that a program's own exit code can be told from ours. */
 enum command_exit {
-    EXIT_USAGE = 125,       /* our command line is wrong, or we failed ourselves */
-    EXIT_CANNOT_RUN = 126,  /* program or library is there, but cannot be used */
-    EXIT_NOT_FOUND = 127,   /* program or library is not there */
+    EXIT_USAGE = 125,      /* our command line is wrong, or we failed ourselves */
+    EXIT_CANNOT_RUN = 126, /* program or library is there, but cannot be used */
+    EXIT_NOT_FOUND = 127,  /* program or library is not there */
 };
 
 struct command {

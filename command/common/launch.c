@@ -33,8 +33,7 @@ static int find_program(const char *name, char **path)
     if (error == 0)
         return 0;
     if (error == -ENOENT || error == -ENOTDIR) {
-        message_error("%s is not found%s", *name != '\0' ? name : "a program without a name",
-                      strchr(name, '/') == NULL ? " in PATH" : "");
+        message_error("%s is not found%s", *name != '\0' ? name : "a program without a name", strchr(name, '/') == NULL ? " in PATH" : "");
         return EXIT_NOT_FOUND;
     }
     message_error("%s cannot be run: %s", name, strerror(-error));
@@ -48,8 +47,7 @@ static bool wants_preload(const char *program, const struct elf_file *library)
 
     if (sanitizer == NULL)
         return target_check(program, library);
-    message_warn("LD_PRELOAD holds %s, which has its own allocator and must come first: running without the shim",
-                 sanitizer);
+    message_warn("LD_PRELOAD holds %s, which has its own allocator and must come first: running without the shim", sanitizer);
     free(sanitizer);
     return false;
 }

@@ -64,8 +64,7 @@ static void list_places(char *places[4])
     const char *name = known ? strrchr(folder, '/') : NULL;
     unsigned count = 0;
 
-    if (name != NULL && strcmp(name, "/command") == 0 &&
-        asprintf(&places[count], "%s/src/.libs/%s", above, LIBRARY) >= 0)
+    if (name != NULL && strcmp(name, "/command") == 0 && asprintf(&places[count], "%s/src/.libs/%s", above, LIBRARY) >= 0)
         count++;
     if (asprintf(&places[count], "%s/%s", PKGLIBDIR, LIBRARY) >= 0)
         count++;

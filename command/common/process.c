@@ -178,9 +178,9 @@ static enum process_state check_header(struct process *process)
     process->page_version = header->version;
     if (header->version != EXPORT_VERSION)
         return PROCESS_OTHER;
-    if (header->count_size != sizeof(struct count) || header->block_size != sizeof(struct export_block) ||
-        header->counters > COUNTS_MOST || header->reasons > COUNTS_MOST || header->blocks_end > header->block_slots ||
-        header->block_slots > SLOTS_MOST || header->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
+    if (header->count_size != sizeof(struct count) || header->block_size != sizeof(struct export_block) || header->counters > COUNTS_MOST ||
+        header->reasons > COUNTS_MOST || header->blocks_end > header->block_slots || header->block_slots > SLOTS_MOST ||
+        header->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
         return PROCESS_BROKEN;
     return PROCESS_OPEN;
 }

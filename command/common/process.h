@@ -28,13 +28,13 @@ struct process {
     pid_t pid;
     char name[32];
     enum process_state state;
-    pid_t parent_page;     /* PROCESS_CHILD: whose page it has */
-    unsigned page_version; /* PROCESS_OTHER */
-    int page_fd;           /* -1: not open */
+    pid_t parent_page;      /* PROCESS_CHILD: whose page it has */
+    unsigned page_version;  /* PROCESS_OTHER */
+    int page_fd;            /* -1: not open */
     uintptr_t page_address; /* where it is mapped there; 0: not known */
     /* The copy that process_read() makes: */
     struct export_header header;
-    struct count *counts; /* header.counters of them, then header.reasons */
+    struct count *counts;        /* header.counters of them, then header.reasons */
     struct export_block *blocks; /* those in use, by address */
     size_t block_count;
 };

@@ -84,8 +84,7 @@ void process_explain(const struct process *process)
         message_error("process %d (%s) was started with COWSHIM_MODE=off", pid, name);
         break;
     case PROCESS_LEFT_OUT:
-        message_error("process %d (%s) has nothing to show: it made no large allocation yet, or COWSHIM_PROGRAMS leaves it out",
-                      pid, name);
+        message_error("process %d (%s) has nothing to show: it made no large allocation yet, or COWSHIM_PROGRAMS leaves it out", pid, name);
         break;
     case PROCESS_ASLEEP:
         message_error("process %d (%s) has nothing to show: it made no large allocation yet (see COWSHIM_MIN_SIZE)", pid, name);

@@ -110,7 +110,8 @@ static const char *find_remedy(const char *path)
     static const struct {
         const char *names, *remedy;
     } starters[] = {
-        {" sudo su doas pkexec runuser ", "starts its program with an environment of its own, without the shim: put `cowshim run` behind it"},
+        {" sudo su doas pkexec runuser ",
+         "starts its program with an environment of its own, without the shim: put `cowshim run` behind it"},
         {" ssh rsh kubectl ", "starts its program on another machine, without the shim: put `cowshim run` before the program there"},
         {" docker podman nerdctl machinectl systemd-run flatpak snap at batch ",
          "has its program started by a service, without the shim: put `cowshim run` before the program there"},
@@ -131,13 +132,13 @@ static bool judge(const char *path, const struct elf_file *file, const struct el
     char theirs[48], ours[48];
 
     if (!elf_same_machine(file, library)) {
-        message_warn("%s is a %s program and the shim is %s: it will not be active in it", path,
-                     elf_machine_name(file, theirs), elf_machine_name(library, ours));
+        message_warn("%s is a %s program and the shim is %s: it will not be active in it", path, elf_machine_name(file, theirs),
+                     elf_machine_name(library, ours));
     } else if (file->is_static) {
         message_warn("%s is statically linked: the shim will not be active in it", path);
     } else if (file->sanitizer != NULL) {
-        message_warn("%s is built with %s, which has its own allocator and must come first: it runs without the shim",
-                     path, file->sanitizer);
+        message_warn("%s is built with %s, which has its own allocator and must come first: it runs without the shim", path,
+                     file->sanitizer);
         return false;
     } else if (strstr(file->loader, "/ld-musl-") != NULL) {
         message_warn("%s is built for musl, and the shim for glibc: it runs without the shim", path);

@@ -20,7 +20,7 @@ struct finding {
     const char *name;
     enum verdict verdict;
     char text[200];
-    char remedy[200]; /* empty: nothing to improve */
+    char remedy[200];              /* empty: nothing to improve */
     double seal_speed, read_speed; /* bytes a second; 0: not measured */
 };
 

@@ -73,8 +73,9 @@ static void guard(struct findings *findings)
     int error = picked == NULL ? 0 : try_to_hold(picked);
 
     if (error != 0)
-        finding_remedy(finding_add(findings, "other threads", VERDICT_DEGRADED, "%s does not hold off their writes (%s): programs with threads copy plainly",
-                                   picked->name, strerror(-error)),
+        finding_remedy(finding_add(findings, "other threads", VERDICT_DEGRADED,
+                                   "%s does not hold off their writes (%s): programs with threads copy plainly", picked->name,
+                                   strerror(-error)),
                        "please report this; COWSHIM_LOG=debug says more");
     else if (picked == &write_guard_uffd)
         finding_add(findings, "other threads", VERDICT_OK, "userfaultfd holds off their writes while pages move");
@@ -92,8 +93,8 @@ static void page(struct findings *findings)
     int error = exportfile_open(EXPORT_NAME, size, size, &file, &start);
 
     if (error != 0) {
-        finding_remedy(finding_add(findings, "exported page", VERDICT_DEGRADED,
-                                   "cowshim stat, top and map will see no process (%s)", strerror(-error)),
+        finding_remedy(finding_add(findings, "exported page", VERDICT_DEGRADED, "cowshim stat, top and map will see no process (%s)",
+                                   strerror(-error)),
                        "Linux 5.1 or later, and memfd_create() and F_ADD_SEALS allowed");
         return;
     }

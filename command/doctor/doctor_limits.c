@@ -28,8 +28,9 @@ static void huge_pages(struct findings *findings)
 
     chosen("/sys/kernel/mm/transparent_hugepage/enabled", word);
     if (strcmp(word, "never") == 0)
-        finding_remedy(finding_add(findings, "huge pages", VERDICT_DEGRADED, "transparent_hugepage is never: large arrays fault page by page"),
-                       "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
+        finding_remedy(
+            finding_add(findings, "huge pages", VERDICT_DEGRADED, "transparent_hugepage is never: large arrays fault page by page"),
+            "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
     else
         finding_add(findings, "huge pages", VERDICT_OK, "transparent_hugepage is %s", word);
     chosen("/sys/kernel/mm/transparent_hugepage/shmem_enabled", word);
@@ -45,8 +46,9 @@ static void map_count(struct findings *findings)
     size_t limit = map_limit();
 
     if (limit < USUAL_MAPPINGS)
-        finding_remedy(finding_add(findings, "max_map_count", VERDICT_DEGRADED, "%zu mappings: of these, views may be three eighths", limit),
-                       "sysctl vm.max_map_count=%u", USUAL_MAPPINGS);
+        finding_remedy(
+            finding_add(findings, "max_map_count", VERDICT_DEGRADED, "%zu mappings: of these, views may be three eighths", limit),
+            "sysctl vm.max_map_count=%u", USUAL_MAPPINGS);
     else
         finding_add(findings, "max_map_count", VERDICT_OK, "%zu mappings", limit);
 }
@@ -87,7 +89,8 @@ static void sizes(struct findings *findings)
         finding_add(findings, "address space", VERDICT_OK, "ulimit -v is unlimited");
     else
         finding_remedy(finding_add(findings, "address space", VERDICT_DEGRADED,
-                                   "ulimit -v allows %s, in which a copy counts whole though it costs nothing", size_text((int64_t)space, text)),
+                                   "ulimit -v allows %s, in which a copy counts whole though it costs nothing",
+                                   size_text((int64_t)space, text)),
                        "ulimit -v unlimited; a memory control group counts what is really used");
 }
 
@@ -96,8 +99,7 @@ static void overcommit(struct findings *findings)
     if (sys_read_number("/proc/sys/vm/overcommit_memory", 0) == 2)
         finding_add_missing(findings, "overcommit", VERDICT_MISSING, FALLBACK_overcommit);
     else
-        finding_add(findings, "overcommit", VERDICT_OK, "overcommit_memory is %lu",
-                    sys_read_number("/proc/sys/vm/overcommit_memory", 0));
+        finding_add(findings, "overcommit", VERDICT_OK, "overcommit_memory is %lu", sys_read_number("/proc/sys/vm/overcommit_memory", 0));
 }
 
 /* The path of our memory control group, in either version; false: none. */

@@ -124,7 +124,8 @@ static void plain_copy(struct findings *findings)
                 best = (double)SIZE / (now() - start);
             madvise(to, SIZE, MADV_DONTNEED);
         }
-        finding_add(findings, "plain copy", VERDICT_OK, "for comparison: into fresh memory at %s/s (measured)", size_text((int64_t)best, text));
+        finding_add(findings, "plain copy", VERDICT_OK, "for comparison: into fresh memory at %s/s (measured)",
+                    size_text((int64_t)best, text));
     }
     if (from != NULL)
         munmap(from, SIZE + HUGE_SIZE);

@@ -31,10 +31,9 @@ void map_title(const struct member *member, char text[200])
     const struct figures *f = &member->figures;
     char logical[SIZE_TEXT], cost[SIZE_TEXT], saved[SIZE_TEXT];
 
-    snprintf(text, 200, "%s (%d): %zu array%s, logical %s, cost %s, saved %s (%.0f %%)", member->process.name,
-             (int)member->process.pid, f->arrays, f->arrays == 1 ? "" : "s", size_text((int64_t)f->logical, logical),
-             size_text((int64_t)figures_cost(f), cost), size_text(figures_saved(f), saved),
-             f->logical == 0 ? 0 : 100 * (double)figures_saved(f) / (double)f->logical);
+    snprintf(text, 200, "%s (%d): %zu array%s, logical %s, cost %s, saved %s (%.0f %%)", member->process.name, (int)member->process.pid,
+             f->arrays, f->arrays == 1 ? "" : "s", size_text((int64_t)f->logical, logical), size_text((int64_t)figures_cost(f), cost),
+             size_text(figures_saved(f), saved), f->logical == 0 ? 0 : 100 * (double)figures_saved(f) / (double)f->logical);
 }
 
 static int help_print(void)

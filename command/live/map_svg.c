@@ -35,8 +35,7 @@ static const char style[] =
 
 static void put_rect(const struct drawing *drawing, enum cell_kind kind, double x, double y, double width, double height)
 {
-    fprintf(drawing->out, "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"/>", classes[kind], x, y, width,
-            height);
+    fprintf(drawing->out, "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"/>", classes[kind], x, y, width, height);
 }
 
 /* What the pointer reads over a cell. */
@@ -168,7 +167,8 @@ static void put_head(const struct drawing *drawing)
     markup_put(drawing->out, title, true);
     fputs("</text>\n", drawing->out);
     for (int kind = 0; kind < CELL_KINDS; kind++) {
-        fprintf(drawing->out, "<rect class=\"%s\" x=\"%d\" y=\"47\" width=\"14\" height=\"14\" rx=\"2\"/><text x=\"%d\" y=\"58\">%s</text>\n",
+        fprintf(drawing->out,
+                "<rect class=\"%s\" x=\"%d\" y=\"47\" width=\"14\" height=\"14\" rx=\"2\"/><text x=\"%d\" y=\"58\">%s</text>\n",
                 classes[kind], x, x + 20, map_kinds[kind]);
         x += 44 + (int)strlen(map_kinds[kind]) * 7;
     }
@@ -202,8 +202,8 @@ static void put_svg(const struct drawing *drawing)
     for (size_t i = 0; i < picture->row_count; i++)
         if (picture->rows[i].pages > longest)
             longest = picture->rows[i].pages;
-    fprintf(drawing->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\"%s>\n<style>%s</style>\n",
-            WIDTH, TOP + 80 + drawing->step * (double)picture->row_count, WIDTH, drawing->small ? " class=\"z\"" : "", style);
+    fprintf(drawing->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\"%s>\n<style>%s</style>\n", WIDTH,
+            TOP + 80 + drawing->step * (double)picture->row_count, WIDTH, drawing->small ? " class=\"z\"" : "", style);
     put_head(drawing);
     put_rows(drawing, TOP, longest);
     fputs("</svg>\n", drawing->out);

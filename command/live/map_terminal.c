@@ -6,8 +6,10 @@
 #include "command/common/size_text.h"
 
 /* Of the 256 colours, those that can be told apart by most eyes, on dark and on light ground. */
-static const int colours_of[CELL_KINDS] = {[CELL_HOLE] = 244, [CELL_SHARED] = 33, [CELL_SOLE] = 117, [CELL_PRIVATE] = 208, [CELL_DEAD] = 125};
-static const char letters_of[CELL_KINDS] = {[CELL_HOLE] = '.', [CELL_SHARED] = '=', [CELL_SOLE] = '-', [CELL_PRIVATE] = '#', [CELL_DEAD] = 'x'};
+static const int colours_of[CELL_KINDS] = {
+    [CELL_HOLE] = 244, [CELL_SHARED] = 33, [CELL_SOLE] = 117, [CELL_PRIVATE] = 208, [CELL_DEAD] = 125};
+static const char letters_of[CELL_KINDS] = {
+    [CELL_HOLE] = '.', [CELL_SHARED] = '=', [CELL_SOLE] = '-', [CELL_PRIVATE] = '#', [CELL_DEAD] = 'x'};
 
 struct style {
     FILE *out;

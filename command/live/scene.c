@@ -228,8 +228,7 @@ static void look_outside(struct scene *scene, const struct member *member, int p
         const struct view *view = &member->views[i];
         uintptr_t at = view->start;
 
-        while (next < member->array_count &&
-               member->arrays[next].start + member->arrays[next].pages * scene->page_size <= at)
+        while (next < member->array_count && member->arrays[next].start + member->arrays[next].pages * scene->page_size <= at)
             next++;
         for (size_t j = next; at < view->end; j++) {
             bool more = j < member->array_count && member->arrays[j].start < view->end;

@@ -42,7 +42,7 @@ struct array {
     uintptr_t copied_from, copied_by;
     uint64_t copied_at;
     size_t pages;
-    unsigned char *state;  /* enum page_state, of each page */
+    unsigned char *state; /* enum page_state, of each page */
     size_t count[PAGE_SHOWN + 1];
 };
 

@@ -39,8 +39,7 @@ static bool next_line(char **text, struct line *line)
         return false;
     *stop = '\0';
     *text = stop + 1;
-    if (sscanf(at, "%lx-%lx %7s %llx %x:%x %llu %n", &start, &end, access, &offset, &major_number, &minor_number, &inode,
-               &path) != 7)
+    if (sscanf(at, "%lx-%lx %7s %llx %x:%x %llu %n", &start, &end, access, &offset, &major_number, &minor_number, &inode, &path) != 7)
         return false;
     *line = (struct line){start, end, access[3] == 'p', offset, makedev(major_number, minor_number), inode, at + path};
     return true;
@@ -121,8 +120,7 @@ static int read_store(struct scene *scene, const char *path)
 
     if (place < 0)
         return -1;
-    if (fstat(place, &status) == 0 && S_ISREG(status.st_mode) && fstatfs(place, &system) == 0 &&
-        system.f_type == TMPFS_MAGIC) {
+    if (fstat(place, &status) == 0 && S_ISREG(status.st_mode) && fstatfs(place, &system) == 0 && system.f_type == TMPFS_MAGIC) {
         known = find_store(scene, status.st_dev, status.st_ino);
         store = known >= 0 ? &scene->stores[known] : new_store(scene, status.st_dev, status.st_ino);
         if (store != NULL)
@@ -246,9 +244,13 @@ static void add_arrays(struct member *member, const struct stretch *stretches, s
         end = (end + page_size - 1) & ~(page_size - 1);
         if (end <= start || (array > member->arrays && start < array[-1].start + array[-1].pages * page_size))
             continue;
-        *array = (struct array){.start = start, .size = block->size, .flags = (unsigned)block->flags,
-                                .copied_from = block->copied_from, .copied_by = block->copied_by,
-                                .copied_at = block->copied_at, .pages = (end - start) / page_size};
+        *array = (struct array){.start = start,
+                                .size = block->size,
+                                .flags = (unsigned)block->flags,
+                                .copied_from = block->copied_from,
+                                .copied_by = block->copied_by,
+                                .copied_at = block->copied_at,
+                                .pages = (end - start) / page_size};
         member->array_count++;
     }
 }

@@ -59,8 +59,11 @@ static bool parse_seconds(struct question *question, const char *text)
 static int parse(int argc, char **argv, struct question *question)
 {
     static const struct option options[] = {
-        {"all", no_argument, NULL, 'a'},           {"json", no_argument, NULL, 'j'}, {"watch", optional_argument, NULL, 'w'},
-        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0},
+        {"all", no_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {"watch", optional_argument, NULL, 'w'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int found;
 

@@ -56,8 +56,8 @@ static void print_relatives(const struct scene *scene, const struct member *memb
         for (size_t i = 0; i < other->view_count && !shares; i++)
             shares = scene_member_has_store(member, other->views[i].store);
         if (other != member && shares)
-            printf("  %-*s %10s  process %d (%s) shows some of these stores, too\n", LABEL, "", "",
-                   (int)other->process.pid, other->process.name);
+            printf("  %-*s %10s  process %d (%s) shows some of these stores, too\n", LABEL, "", "", (int)other->process.pid,
+                   other->process.name);
     }
 }
 
@@ -66,8 +66,8 @@ static void print_stores(const struct scene *scene, const struct member *member)
     const struct figures *f = &member->figures;
     char remark[160], text[SIZE_TEXT];
 
-    snprintf(remark, sizeof remark, "in %zu store%s; %s of it dead: shown by nobody", f->stores,
-             f->stores == 1 ? "" : "s", size_text((int64_t)f->dead, text));
+    snprintf(remark, sizeof remark, "in %zu store%s; %s of it dead: shown by nobody", f->stores, f->stores == 1 ? "" : "s",
+             size_text((int64_t)f->dead, text));
     print_line("stores", (int64_t)f->stored, remark);
     print_relatives(scene, member);
     print_line("sealed", (int64_t)process_count(&member->process, "sealed_bytes"), "moved into stores so far");
@@ -76,8 +76,8 @@ static void print_stores(const struct scene *scene, const struct member *member)
     printf("  %-*s %7llu ms  of processor time lost by sharing, and %llu ms won\n", LABEL, "time",
            (unsigned long long)process_count(&member->process, "lost_us") / 1000,
            (unsigned long long)process_count(&member->process, "won_us") / 1000);
-    printf("  %-*s %10zu  of %zu, %zu of them views of stores; %u descriptors\n", LABEL, "mappings", f->mappings, map_limit(),
-           f->views, member->process.header.descriptors);
+    printf("  %-*s %10zu  of %zu, %zu of them views of stores; %u descriptors\n", LABEL, "mappings", f->mappings, map_limit(), f->views,
+           member->process.header.descriptors);
 }
 
 static void print_copies(const struct process *process)

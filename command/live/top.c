@@ -20,8 +20,8 @@ static const struct {
     const char *title;
     int width; /* negative: to the left */
 } columns[COLUMNS_COUNT] = {
-    [BY_PID] = {"PID", 7},          [BY_NAME] = {"NAME", -13}, [BY_ARRAYS] = {"ARRAYS", 6},
-    [BY_LOGICAL] = {"LOGICAL", 10}, [BY_COST] = {"COST", 10},  [BY_SAVED] = {"SAVED", 10},
+    [BY_PID] = {"PID", 7},          [BY_NAME] = {"NAME", -13},   [BY_ARRAYS] = {"ARRAYS", 6},
+    [BY_LOGICAL] = {"LOGICAL", 10}, [BY_COST] = {"COST", 10},    [BY_SAVED] = {"SAVED", 10},
     [BY_SHARE] = {"%", 4},          [BY_MAPPED] = {"MAPPED", 6}, [BY_PLAIN] = {"PLAIN", 5},
 };
 
@@ -59,8 +59,7 @@ static int help_print(void)
 /* -1: go on. Otherwise the exit code. */
 static int parse(int argc, char **argv, struct top *top)
 {
-    static const struct option options[] = {
-        {"delay", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"delay", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     int found;
     char *end;
 

@@ -45,8 +45,7 @@ static void print_site(FILE *out, struct json_object *site)
     char saved[SIZE_TEXT], bytes[SIZE_TEXT], share[SIZE_TEXT], same[SIZE_TEXT];
 
     fprintf(out, "  %10s %7" PRId64 " %10s %7s %7s  %s\n", size_of(site, "saved_at_peak", saved), value_integer(site, "copies"),
-            size_of(site, "bytes", bytes), percent_of(site, "share", share), percent_of(site, "same", same),
-            value_text(site, "where"));
+            size_of(site, "bytes", bytes), percent_of(site, "share", share), percent_of(site, "same", same), value_text(site, "where"));
     if (*value_text(site, "source") != '\0')
         fprintf(out, "      %s\n", value_text(site, "source"));
     print_reasons(out, site);
@@ -115,7 +114,7 @@ static void print_stats(FILE *out, struct json_object *document)
         struct json_object *process = json_object_array_get_idx(processes, i);
 
         fprintf(out, "\nprocess %" PRId64 "\n", value_integer(process, "pid"));
-        json_object_object_foreach(process, name, value) {
+        json_object_object_foreach (process, name, value) {
             if (json_object_is_type(value, json_type_int) && json_object_get_int64(value) != 0 && strcmp(name, "pid") != 0 &&
                 strcmp(name, "cowshim") != 0)
                 fprintf(out, "  %18" PRId64 "  %s\n", json_object_get_int64(value), name);

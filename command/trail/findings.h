@@ -35,7 +35,7 @@ struct findings {
     struct tally all, by_reason[FINDINGS_REASONS];
     uint64_t blocks;
     uint64_t same, known; /* of all copies that were or could be shared */
-    double saved; /* at the peak */
+    double saved;         /* at the peak */
     bool helps;
     const char *killed; /* "killed by signal 9 (out of memory)", or NULL */
     char *verdict;

@@ -227,8 +227,8 @@ static void name_partner(struct partners *partners, const char *what, unsigned n
         partners->more++;
         return;
     }
-    partners->used += (size_t)snprintf(partners->text + partners->used, PARTNERS_TEXT - partners->used, "%s",
-                                       partners->named > 0 ? ", " : "");
+    partners->used +=
+        (size_t)snprintf(partners->text + partners->used, PARTNERS_TEXT - partners->used, "%s", partners->named > 0 ? ", " : "");
     partners->used += (size_t)snprintf(partners->text + partners->used, PARTNERS_TEXT - partners->used, "%s%u", what, number);
     partners->named++;
 }

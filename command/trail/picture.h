@@ -21,7 +21,7 @@ struct cell {
 };
 
 struct row {
-    const struct array *array;      /* or NULL: a store */
+    const struct array *array; /* or NULL: a store */
     const struct store_file *store;
     unsigned number; /* from 1, of all arrays or all stores */
     size_t pages;
@@ -35,7 +35,7 @@ struct picture {
     const struct member *member;
     struct row *rows; /* arrays by address, then stores */
     size_t row_count;
-    size_t arrays_left_out; /* the smallest, when there are too many */
+    size_t arrays_left_out;   /* the smallest, when there are too many */
     size_t count[CELL_KINDS]; /* of all arrays */
 };
 

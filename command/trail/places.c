@@ -104,7 +104,7 @@ static void add_r(struct place_words *place, const char *function)
 {
     bool passed = place->where != NULL && strncmp(place->where, "FUN in ", 7) == 0 && strstr(place->where, "...") != NULL;
     char *name = strcmp(function, "(top level)") == 0 ? strdup("the script's top level")
-               : strcmp(function, "FUN") == 0         ? strdup("FUN in ...")
+                 : strcmp(function, "FUN") == 0       ? strdup("FUN in ...")
                                                       : format("%s()", function);
 
     if (name != NULL && place->where == NULL)

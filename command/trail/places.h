@@ -11,10 +11,10 @@
 struct place_words {
     char **frames; /* innermost first */
     unsigned count;
-    char *where;    /* "model.py:41 in train", "duplicate in libR.so"; never NULL */
-    char *file;     /* or NULL */
+    char *where; /* "model.py:41 in train", "duplicate in libR.so"; never NULL */
+    char *file;  /* or NULL */
     int line;
-    char *function; /* or NULL */
+    char *function;       /* or NULL */
     const char *language; /* "python", "r", "native" */
 };
 

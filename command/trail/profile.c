@@ -166,16 +166,14 @@ static unsigned long long count_out_of_memory(void)
 
 /* What became of the program. */
 struct ending {
-    int code;      /* what we exit with */
-    char *killed;  /* "killed by signal 9 (out of memory)", or NULL */
+    int code;     /* what we exit with */
+    char *killed; /* "killed by signal 9 (out of memory)", or NULL */
     double seconds;
 };
 
 static void note_signal(struct ending *ending, int number, unsigned long long killed_before)
 {
-    const char *reason = number != SIGKILL ? strsignal(number)
-                         : count_out_of_memory() > killed_before ? "out of memory"
-                                                                 : "out of memory?";
+    const char *reason = number != SIGKILL ? strsignal(number) : count_out_of_memory() > killed_before ? "out of memory" : "out of memory?";
 
     ending->code = 128 + number;
     if (asprintf(&ending->killed, "killed by signal %d (%s)", number, reason) < 0)

@@ -42,7 +42,7 @@ static void sum_plain(struct json_object *processes, int64_t *copies, int64_t *b
     for (size_t i = 0; i < value_length(processes); i++) {
         struct json_object *plain = value_of(json_object_array_get_idx(processes, i), "plain");
 
-        json_object_object_foreach(plain, name, reason) {
+        json_object_object_foreach (plain, name, reason) {
             (void)name;
             if (value_length(reason) != 2)
                 continue;
@@ -175,8 +175,7 @@ static int report(const char *output, char **inputs, int count)
 
 int command_report(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'}, {"output", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {"output", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
     const char *output = NULL;
     int found;
 

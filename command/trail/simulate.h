@@ -15,9 +15,9 @@
 
 /* What became of one copy. Indexed like the steps. */
 struct outcome {
-    uint32_t reason;     /* enum reason, or TRAIL_TOO_SMALL; REASON_none: shared */
+    uint32_t reason;      /* enum reason, or TRAIL_TOO_SMALL; REASON_none: shared */
     uint32_t same, known; /* samples of the copy that were unchanged when it ended, and all of them */
-    double saved;        /* bytes at the peak */
+    double saved;         /* bytes at the peak */
 };
 
 struct point {

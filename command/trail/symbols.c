@@ -60,8 +60,7 @@ static void cut_rust_hash(char *name)
 {
     char *last = strrchr(name, ':');
 
-    if (last != NULL && last > name && last[-1] == ':' && last[1] == 'h' && strspn(last + 2, "0123456789abcdef") == 16 &&
-        last[18] == '\0')
+    if (last != NULL && last > name && last[-1] == ':' && last[1] == 'h' && strspn(last + 2, "0123456789abcdef") == 16 && last[18] == '\0')
         last[-1] = '\0';
 }
 
@@ -126,8 +125,7 @@ static void go_out(struct walk *walk, Dwarf_Die *unit, Dwarf_Die *inlined)
 
     walk->file = NULL;
     walk->line = 0;
-    if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &attribute), &value) == 0 &&
-        dwarf_getsrcfiles(unit, &files, NULL) == 0)
+    if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &attribute), &value) == 0 && dwarf_getsrcfiles(unit, &files, NULL) == 0)
         walk->file = dwarf_filesrc(files, value, NULL, NULL);
     if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute), &value) == 0)
         walk->line = (int)value;

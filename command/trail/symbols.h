@@ -18,7 +18,7 @@ struct frame {
     char *file;     /* of the source, or NULL */
     int line;
     const char *module; /* path of the library or program, or NULL; lives as long as the symbols */
-    bool artificial; /* written by the compiler: an implicit copy constructor */
+    bool artificial;    /* written by the compiler: an implicit copy constructor */
 };
 
 /* Called for each frame at a return address, innermost first; what the frame holds is the callback's to free. */

@@ -177,8 +177,8 @@ static void resolve_copy(const struct trail *trail, struct tree *live, struct st
 static void resolve_block(struct trail *trail, struct tree *live, struct tree *gone, struct step *step, uint32_t number)
 {
     const struct trail_block *what = (const void *)step->event;
-    struct place *place = place_around(step->event->type == TRAIL_RETURNS ? gone : live,
-                                       step->event->type == TRAIL_RETURNS ? what->was : what->start);
+    struct place *place =
+        place_around(step->event->type == TRAIL_RETURNS ? gone : live, step->event->type == TRAIL_RETURNS ? what->was : what->start);
 
     if (place == NULL)
         return;

@@ -14,11 +14,11 @@
 /* An event, and the blocks that it speaks of: the numbers of the steps that added them, or NO_BLOCK. */
 struct step {
     const struct trail_event *event;
-    uint32_t block;  /* the block; of a copy, the target */
-    uint32_t source; /* of a copy */
+    uint32_t block;             /* the block; of a copy, the target */
+    uint32_t source;            /* of a copy */
     uint32_t page, source_page; /* of a copy: where its first whole page is in them */
-    uint32_t since;  /* the step at which this block was looked at before: what changed, changed after that */
-    bool moves;      /* a block leaves, to return */
+    uint32_t since;             /* the step at which this block was looked at before: what changed, changed after that */
+    bool moves;                 /* a block leaves, to return */
 };
 
 struct trail {
@@ -43,9 +43,8 @@ char *trail_command(const struct trail *trail);
 
 static inline const struct trail_sample *trail_samples(const struct trail_event *event)
 {
-    return (const struct trail_sample *)(const void *)(event->type == TRAIL_COPY
-                                                           ? (const char *)event + sizeof(struct trail_copy)
-                                                           : (const char *)event + sizeof(struct trail_block));
+    return (const struct trail_sample *)(const void *)(event->type == TRAIL_COPY ? (const char *)event + sizeof(struct trail_copy)
+                                                                                 : (const char *)event + sizeof(struct trail_block));
 }
 
 #endif

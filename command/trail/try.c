@@ -63,8 +63,8 @@ static char *make_page(const char *program)
     char *path;
     int fd;
 
-    if (asprintf(&path, "%s/cowshim-%.40s-XXXXXX%s", place != NULL && *place == '/' ? place : "/tmp",
-                 slash == NULL ? program : slash + 1, suffix) < 0)
+    if (asprintf(&path, "%s/cowshim-%.40s-XXXXXX%s", place != NULL && *place == '/' ? place : "/tmp", slash == NULL ? program : slash + 1,
+                 suffix) < 0)
         return NULL;
     fd = mkstemps(path, sizeof suffix - 1);
     if (fd >= 0) {

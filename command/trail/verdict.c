@@ -49,8 +49,8 @@ static void write_help(FILE *out, const struct findings *findings)
     bool apply = findings->trail->begin->apply != 0;
 
     fprintf(out, apply ? "The shim lowered the peak from %s%s to %s" : "The shim would lower the peak from %s%s to %s",
-            findings->killed != NULL ? "at least " : "",
-            size_text((int64_t)findings->simulation.peak_native, native), size_text((int64_t)findings->simulation.peak_shim, shim));
+            findings->killed != NULL ? "at least " : "", size_text((int64_t)findings->simulation.peak_native, native),
+            size_text((int64_t)findings->simulation.peak_shim, shim));
     write_sites(out, findings);
     if (findings->trail->cut)
         fputs(" There was no room to record all of the run.", out);
@@ -119,8 +119,10 @@ static void write_because(FILE *out, const struct findings *findings)
         fprintf(out, "its copies are rewritten: %.0f %% of their pages are still the same when they end.",
                 share_of(findings->same, findings->known));
     else
-        fprintf(out, "its copies do not live at the same time as what they are copies of, or are small: they would save %s of a peak "
-                     "of %s.", saved, peak);
+        fprintf(out,
+                "its copies do not live at the same time as what they are copies of, or are small: they would save %s of a peak "
+                "of %s.",
+                saved, peak);
 }
 
 char *verdict_write(const struct findings *findings)
@@ -137,7 +139,8 @@ char *verdict_write(const struct findings *findings)
         write_help(out, findings);
     } else {
         fputs(findings->trail->begin->apply != 0 ? "The shim did not lower the peak, because "
-                                                 : "The shim would not lower the peak, because ", out);
+                                                 : "The shim would not lower the peak, because ",
+              out);
         write_because(out, findings);
     }
     fclose(out);

@@ -171,8 +171,7 @@ static void tell_fate(struct world *world, struct block *block)
     }
     if (past->pages > 0) {
         written = tally_fate(&tally, past, &fate);
-        policy_learn_copy(&world->shim, &past->place, &fate, (int64_t)written * world->costs.fault - past->native,
-                          past->known);
+        policy_learn_copy(&world->shim, &past->place, &fate, (int64_t)written * world->costs.fault - past->native, past->known);
     }
     past->pages = 0;
 }
@@ -209,8 +208,7 @@ static bool same_as_stored(const struct copying *copying, uint32_t i)
     uint32_t index = cell_index(source, page);
     const struct cell *cell = &source->cells[index];
 
-    return is_cell(source, index, page) && cell->holder != NULL && cell->holder->version->stored &&
-           cell->hash == copying->samples[i].hash;
+    return is_cell(source, index, page) && cell->holder != NULL && cell->holder->version->stored && cell->hash == copying->samples[i].hash;
 }
 
 /* As fate_of_source() of the engine. */
@@ -256,8 +254,7 @@ static uint64_t worthwhile(struct world *world, const struct copying *copying)
     facts.purse = policy_purse(&world->shim, &place, time, time + 1);
     judgement = policy_decide(&world->shim, &place, &facts, &world->costs);
     if (judgement.shared != 0) {
-        copying->target->made = (struct past){copying->to, copying->pages, judgement.shared, place, judgement.native,
-                                             judgement.known};
+        copying->target->made = (struct past){copying->to, copying->pages, judgement.shared, place, judgement.native, judgement.known};
         copying->source->given = copying->target->made;
         copying->source->given.first = copying->from;
     }

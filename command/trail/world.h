@@ -49,9 +49,9 @@ struct world {
     struct simulation *out;
     enum config_policy policy;
     struct block **blocks; /* by step */
-    struct policy shim; /* what the shim would have learned */
+    struct policy shim;    /* what the shim would have learned */
     struct costs costs;
-    double saving; /* now */
+    double saving;  /* now */
     uint32_t *late; /* steps with changes, by the step after which they take place */
     uint32_t *late_first;
     struct point *points;

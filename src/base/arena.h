@@ -13,7 +13,10 @@ struct pool {
     _Atomic size_t in_use;
 };
 
-#define POOL_INITIALIZER(type) {sizeof(type), NULL, NULL, NULL, 0}
+#define POOL_INITIALIZER(type) \
+    { \
+        sizeof(type), NULL, NULL, NULL, 0 \
+    }
 
 void *pool_take(struct pool *pool); /* NULL when the kernel has no memory for us */
 void pool_give(struct pool *pool, void *item);

@@ -108,8 +108,8 @@ int config_parse(const struct config_option *option, const char *text, union con
 static void complain(const struct config_option *option, const char *text, int error)
 {
     if (error == -ERANGE)
-        log_error("%s=%.200s is out of bounds (%zu to %zu bytes); using %s", option->variable, text, option->smallest,
-                  option->largest, option->fallback);
+        log_error("%s=%.200s is out of bounds (%zu to %zu bytes); using %s", option->variable, text, option->smallest, option->largest,
+                  option->fallback);
     else if (option->type == CONFIG_CHOICE)
         log_error("%s=%.200s is not one of %s; using %s", option->variable, text, option->choices, option->fallback);
     else

@@ -20,8 +20,8 @@
 
 THREAD_LOCAL struct thread thread_self;
 
-static _Atomic int active; /* operations under way */
-static _Atomic int closed; /* a fork is under way, or waits */
+static _Atomic int active;  /* operations under way */
+static _Atomic int closed;  /* a fork is under way, or waits */
 static _Atomic int waiting; /* those who found it closed */
 
 static _Atomic int always_marked = 1;

@@ -14,7 +14,10 @@ struct lock {
     enum lock_rank rank;
 };
 
-#define LOCK_INITIALIZER(r) {PTHREAD_MUTEX_INITIALIZER, (r)}
+#define LOCK_INITIALIZER(r) \
+    { \
+        PTHREAD_MUTEX_INITIALIZER, (r) \
+    }
 
 void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_take(struct lock *lock);

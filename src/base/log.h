@@ -19,6 +19,10 @@ void log_emit(int descriptor, const char *text, unsigned long length);
 #define log_warn(...) log_write(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 /* The arguments of a debug line are not even computed when nobody reads it. */
-#define log_debug(...) do { if (log_enabled(LOG_LEVEL_DEBUG)) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__); } while (0)
+#define log_debug(...) \
+    do { \
+        if (log_enabled(LOG_LEVEL_DEBUG)) \
+            log_write(LOG_LEVEL_DEBUG, __VA_ARGS__); \
+    } while (0)
 
 #endif

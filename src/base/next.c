@@ -184,7 +184,11 @@ struct next next = {
 #define FIND_OPTIONAL(name, result, parameters) FIND_REQUIRED(name, result, parameters)
 #define FIND_LATE(name, result, parameters) found.name = next.name;
 #define FIND_DERIVED(name, result, parameters)
-#define KEEP_REQUIRED(name) if (found.name == NULL) { found.name = next.name; missing = #name; }
+#define KEEP_REQUIRED(name) \
+    if (found.name == NULL) { \
+        found.name = next.name; \
+        missing = #name; \
+    }
 #define KEEP_OPTIONAL(name)
 #define KEEP_LATE(name)
 #define KEEP_DERIVED(name)

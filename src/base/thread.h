@@ -11,8 +11,8 @@
 
 struct thread {
     bool inside;
-    bool owns_gate; /* this thread is forking: it holds the gate alone */
-    int passing;    /* small calls that pass before one looks at the clock (reclaim_glance) */
+    bool owns_gate;   /* this thread is forking: it holds the gate alone */
+    int passing;      /* small calls that pass before one looks at the clock (reclaim_glance) */
     uint64_t glanced; /* when one last did */
 };
 

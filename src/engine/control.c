@@ -39,8 +39,7 @@ static enum reason seal_block(struct block *block, uintptr_t start, uintptr_t en
     lock_take(&block->lock);
     if (block_settled(block) && !block->barred) {
         why = snapshot_seal(block, start, end);
-        for (const struct extent *view = extent_from(block, start); view != NULL && extent_start(view) < end;
-             view = extent_after(view))
+        for (const struct extent *view = extent_from(block, start); view != NULL && extent_start(view) < end; view = extent_after(view))
             *shown += common(start, end, extent_start(view), extent_end(view));
     }
     lock_drop(&block->lock);

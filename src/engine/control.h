@@ -45,8 +45,8 @@ int engine_residency(const void *start, size_t size, uint64_t *own, uint64_t *sh
 
 /* What has still to be read to know whether every page of a range differs. */
 enum engine_look {
-    LOOK_BOTH, /* both */
-    LOOK_NONE, /* nothing: every page of it differs */
+    LOOK_BOTH,     /* both */
+    LOOK_NONE,     /* nothing: every page of it differs */
     LOOK_A_STORED, /* both, and engine_differs() may read a without a page fault for each few pages of it */
     LOOK_B_STORED,
     LOOK_A, /* only inside of engine_compare: this one; what the other shows was read from its store */

@@ -60,18 +60,18 @@ void engine_move(void *to, void *from, size_t size);
 
 /* Memory calls of the program on ranges that may contain blocks. */
 enum engine_memory_call {
-    MEMORY_ZERO,    /* the range reads as zero from now on (MADV_DONTNEED): views in it are dropped */
+    MEMORY_ZERO,        /* the range reads as zero from now on (MADV_DONTNEED): views in it are dropped */
     MEMORY_ZERO_LOCKED, /* the same where it may be locked, and stays so */
-    MEMORY_FREE,    /* the contents may go (MADV_FREE): views are dropped where that is simple */
-    MEMORY_EXCLUDE, /* about to be protected: no copy touches these blocks any more */
-    MEMORY_SETTLED, /* that was done: in foreign blocks the kernel is asked from now on */
-    MEMORY_GONE,    /* unmapped, moved or mapped anew by the program: excluded, and the views there are no longer ours; they may
+    MEMORY_FREE,        /* the contents may go (MADV_FREE): views are dropped where that is simple */
+    MEMORY_EXCLUDE,     /* about to be protected: no copy touches these blocks any more */
+    MEMORY_SETTLED,     /* that was done: in foreign blocks the kernel is asked from now on */
+    MEMORY_GONE,        /* unmapped, moved or mapped anew by the program: excluded, and the views there are no longer ours; they may
                        live on somewhere, so that their stores are never punched */
-    MEMORY_KEEP,    /* marked as the program's own business (secret, not for children or core dumps): excluded, and its contents
+    MEMORY_KEEP,        /* marked as the program's own business (secret, not for children or core dumps): excluded, and its contents
                        leave the stores as far as this block is concerned */
-    MEMORY_ADMIT,   /* readable and writable again */
-    MEMORY_HUGE,    /* huge pages wanted */
-    MEMORY_COLLAPSE, /* and that at once: what shows a store becomes memory that the kernel can do it with */
+    MEMORY_ADMIT,       /* readable and writable again */
+    MEMORY_HUGE,        /* huge pages wanted */
+    MEMORY_COLLAPSE,    /* and that at once: what shows a store becomes memory that the kernel can do it with */
 };
 /* False: nothing could be done (see engine_remove); a range that must read as zero is then for the caller to fill. */
 bool engine_memory_call(const void *start, size_t size, enum engine_memory_call call);

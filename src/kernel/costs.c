@@ -158,8 +158,8 @@ static void measure(void)
     }
     map = MAP_CALLS * one_call;
     look = LOOK_CALLS * one_call;
-    log_debug("costs in ns: fault %u, fill %u, copy %u, seal %u (huge %u), drop %u, read %u, mapping %u, its end %u, look %u", fault, fill, copy, seal, seal_huge, drop,
-              read_back, map, flush, look);
+    log_debug("costs in ns: fault %u, fill %u, copy %u, seal %u (huge %u), drop %u, read %u, mapping %u, its end %u, look %u", fault, fill,
+              copy, seal, seal_huge, drop, read_back, map, flush, look);
 }
 
 void costs_read(struct costs *costs)

@@ -9,16 +9,16 @@
 #include <stdint.h>
 
 struct costs {
-    uint32_t fault; /* the first write to a page that is not there, or is a view's */
-    uint32_t fill;  /* a page made by MADV_POPULATE_WRITE, and touched */
-    uint32_t copy;  /* a plain copy into memory in use */
-    uint32_t seal;  /* moved into a store, and shown */
+    uint32_t fault;     /* the first write to a page that is not there, or is a view's */
+    uint32_t fill;      /* a page made by MADV_POPULATE_WRITE, and touched */
+    uint32_t copy;      /* a plain copy into memory in use */
+    uint32_t seal;      /* moved into a store, and shown */
     uint32_t seal_huge; /* likewise, into a store of huge pages */
-    uint32_t drop;  /* a page given back */
-    uint32_t read;  /* the first read of a view's page; the kernel maps its neighbours, too */
-    uint32_t map;   /* one more mapping */
-    uint32_t flush; /* and its end, when pages of it were used */
-    uint32_t look;  /* what is asked of the kernel before a copy is shared */
+    uint32_t drop;      /* a page given back */
+    uint32_t read;      /* the first read of a view's page; the kernel maps its neighbours, too */
+    uint32_t map;       /* one more mapping */
+    uint32_t flush;     /* and its end, when pages of it were used */
+    uint32_t look;      /* what is asked of the kernel before a copy is shared */
 };
 
 /* Measured at the first call, in about the time of fifty faults. */

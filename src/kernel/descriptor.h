@@ -16,7 +16,10 @@ struct descriptor {
     ino_t inode;
 };
 
-#define DESCRIPTOR_NONE {-1, 0, 0}
+#define DESCRIPTOR_NONE \
+    { \
+        -1, 0, 0 \
+    }
 
 void descriptor_init(void);
 

@@ -75,8 +75,8 @@ void holders_after_fork(void)
 static unsigned judge_device(dev_t device)
 {
     switch (major(device)) {
-    case 1:   /* null, zero, full, random, ... */
-    case 4:   /* terminals */
+    case 1: /* null, zero, full, random, ... */
+    case 4: /* terminals */
     case 5:
     case 13:  /* input */
     case 116: /* sound */
@@ -102,8 +102,8 @@ static unsigned judge_socket(long fd)
 /* Descriptors without a file. The kinds that hold no memory are listed; all others, also those that Linux will get, count as holders. */
 static unsigned judge_anonymous(int directory, const char *name, long fd)
 {
-    static const char *const harmless[] = {"[event", "[timerfd", "[signalfd", "inotify", "[fanotify", "[pidfd", "[perf_event",
-                                           "[fscontext", "bpf", "[landlock", "[mount"};
+    static const char *const harmless[] = {"[event",      "[timerfd",   "[signalfd", "inotify",   "[fanotify", "[pidfd",
+                                           "[perf_event", "[fscontext", "bpf",       "[landlock", "[mount"};
     char text[64];
     long length = SYS_MUST(SYS_readlinkat, directory, name, text, sizeof text - 1);
     const char *kind = text + strlen("anon_inode:");

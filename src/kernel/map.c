@@ -119,8 +119,8 @@ unsigned map_access(uintptr_t page)
 
 int map_protect(uintptr_t start, size_t size, unsigned access)
 {
-    int protection = (access & ACCESS_READ ? PROT_READ : 0) | (access & ACCESS_WRITE ? PROT_WRITE : 0) |
-                     (access & ACCESS_EXECUTE ? PROT_EXEC : 0);
+    int protection =
+        (access & ACCESS_READ ? PROT_READ : 0) | (access & ACCESS_WRITE ? PROT_WRITE : 0) | (access & ACCESS_EXECUTE ? PROT_EXEC : 0);
 
     return (int)SYS_MUST(SYS_mprotect, start, size, protection);
 }

@@ -35,8 +35,8 @@ static bool append(struct page_run *runs, size_t *count, size_t max, uintptr_t p
     return true;
 }
 
-static int read_runs(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max,
-                     size_t most, uintptr_t *walked)
+static int read_runs(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max, size_t most,
+                     uintptr_t *walked)
 {
     uint64_t entries[ENTRIES];
     size_t count = 0;

@@ -50,8 +50,8 @@ static size_t append(struct page_run *runs, size_t count, const struct scan_regi
     return count + 1;
 }
 
-static int scan_runs(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max,
-                     size_t most, uintptr_t *walked)
+static int scan_runs(int fd, enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max, size_t most,
+                     uintptr_t *walked)
 {
     struct scan_region regions[REGIONS];
     struct scan_arguments q = question(want, end, regions);

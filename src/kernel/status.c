@@ -11,7 +11,7 @@
 
 #include "base/poison.h"
 
-#define WINDOW 2048 /* on the stack; holds all fields that we read, unless a long list of groups comes before them */
+#define WINDOW 2048  /* on the stack; holds all fields that we read, unless a long list of groups comes before them */
 #define LONGEST 1024 /* from the first field of ours to the end of the last */
 
 static unsigned long field(const char *text, const char *name)

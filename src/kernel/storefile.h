@@ -22,7 +22,7 @@ int storefile_open(enum storefile_kind kind, struct descriptor *file); /* 0 or -
 /* Makes the file this long. Refuses (-EFBIG) what RLIMIT_FSIZE forbids, for the kernel would send SIGXFSZ. */
 int storefile_extend(int fd, uint64_t size);
 int storefile_write(int fd, uintptr_t from, size_t size, uint64_t offset); /* all of it, or -errno */
-int storefile_read(int fd, void *to, size_t size, uint64_t offset);         /* the same */
+int storefile_read(int fd, void *to, size_t size, uint64_t offset);        /* the same */
 /* Gives pages back; they read as zero afterwards. Only for pages that nobody can see. */
 int storefile_punch(int fd, uint64_t offset, uint64_t size);
 int storefile_allocated(int fd, uint64_t *bytes);

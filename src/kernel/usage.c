@@ -47,8 +47,8 @@ bool usage_huge_always(void)
     char text[64];
 
     if (atomic_load_explicit(&known, memory_order_relaxed) == 0) {
-        bool always = sys_read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text) > 0 &&
-                      strstr(text, "[always]") != NULL;
+        bool always =
+            sys_read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text) > 0 && strstr(text, "[always]") != NULL;
 
         atomic_store_explicit(&known, always ? 2 : 1, memory_order_relaxed);
     }

@@ -18,9 +18,8 @@ static const struct {
     char word[4];
     unsigned mark;
 } marks_of_words[] = {
-    {" lo", VMA_LOCKED},  {" gd", VMA_STACK}, {" ht", VMA_SPECIAL}, {" io", VMA_SPECIAL}, {" pf", VMA_SPECIAL},
-    {" um", VMA_SPECIAL}, {" uw", VMA_SPECIAL}, {" dc", VMA_KEPT},  {" dd", VMA_KEPT},    {" wf", VMA_KEPT},
-    {" mg", VMA_KEPT},
+    {" lo", VMA_LOCKED},  {" gd", VMA_STACK}, {" ht", VMA_SPECIAL}, {" io", VMA_SPECIAL}, {" pf", VMA_SPECIAL}, {" um", VMA_SPECIAL},
+    {" uw", VMA_SPECIAL}, {" dc", VMA_KEPT},  {" dd", VMA_KEPT},    {" wf", VMA_KEPT},    {" mg", VMA_KEPT},
 };
 
 int vma_text_begin(struct vma_text *text, bool with_marks)

@@ -11,7 +11,7 @@
 
 struct write_guard {
     const char *name;
-    bool holds;      /* false for the variant that need not do anything */
+    bool holds;                                       /* false for the variant that need not do anything */
     int (*hold)(uintptr_t start, uintptr_t end);      /* 0 or -errno and nothing is held */
     void (*replaced)(uintptr_t start, uintptr_t end); /* something else is mapped over the run now */
     void (*cancel)(uintptr_t start, uintptr_t end);   /* the run stays what it was */

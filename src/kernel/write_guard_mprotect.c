@@ -28,8 +28,8 @@
 #include "base/poison.h"
 
 #define HELD 64
-#define REST_AFTER 2              /* s */
-#define CLONES_PASS 20000000      /* ns */
+#define REST_AFTER 2         /* s */
+#define CLONES_PASS 20000000 /* ns */
 
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
 static _Atomic uintptr_t held_start[HELD], held_end[HELD]; /* end 0: free slot */

@@ -31,7 +31,7 @@ static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
 static struct descriptor context = DESCRIPTOR_NONE;
 static bool protects_holes;
 static bool one_mapping_only; /* as before Linux 6.3 */
-static _Atomic int refused; /* -errno once the kernel said no */
+static _Atomic int refused;   /* -errno once the kernel said no */
 
 static int handshake(int fd, uint64_t features)
 {

@@ -26,8 +26,7 @@ HOOK int cowshim_exclude(void *addr, size_t length);
 HOOK int cowshim_include(void *addr, size_t length);
 HOOK int cowshim_expect_rewrite(void *addr, size_t length);
 HOOK int cowshim_residency(const void *addr, size_t length, struct cowshim_pages *out);
-HOOK ssize_t cowshim_diff(const void *a, const void *b, size_t length, unsigned flags, cowshim_diff_callback *callback,
-                          void *context);
+HOOK ssize_t cowshim_diff(const void *a, const void *b, size_t length, unsigned flags, cowshim_diff_callback *callback, void *context);
 HOOK ssize_t cowshim_merge(void *a, void *b, size_t length, unsigned flags);
 HOOK int cowshim_stats(struct cowshim_figures *out, size_t size);
 HOOK const struct cowshim_table *cowshim_calls(void);
@@ -302,15 +301,13 @@ static bool search_all(struct search *search, size_t length)
     return flush(search);
 }
 
-HOOK ssize_t cowshim_diff(const void *a, const void *b, size_t length, unsigned flags, cowshim_diff_callback *callback,
-                          void *context)
+HOOK ssize_t cowshim_diff(const void *a, const void *b, size_t length, unsigned flags, cowshim_diff_callback *callback, void *context)
 {
     struct search search = {a, b, flags, callback, context, 0, 0, 0};
 
     if (!AT_WORK)
         return cowshim_plain_diff(a, b, length, flags, callback, context);
-    if (cowshim_plain_invalid(a, length) != 0 || cowshim_plain_invalid(b, length) != 0 ||
-        (flags & ~COWSHIM_DIFF_NO_READ) != 0)
+    if (cowshim_plain_invalid(a, length) != 0 || cowshim_plain_invalid(b, length) != 0 || (flags & ~COWSHIM_DIFF_NO_READ) != 0)
         return answer(-EINVAL);
     return search_all(&search, length) ? (ssize_t)search.total : answer(-ECANCELED);
 }

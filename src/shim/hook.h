@@ -26,12 +26,12 @@
    shim_start() set up before it as well, on processors that do not keep stores in order, too. */
 struct hot {
     _Atomic size_t min_copy, min_allocation; /* what passes by us at all: less than below while stores may have dead pages (start.c) */
-    _Atomic size_t min_size;     /* what may be shared, */
-    _Atomic size_t min_observed; /* what an observer wants to know of, */
-    _Atomic size_t min_block;    /* and what becomes a block; SIZE_MAX with COWSHIM_MODE=registered */
-    _Atomic size_t min_mapping;  /* with COWSHIM_SCOPE=anon */
-    _Atomic uintptr_t page_mask; /* an address with none of these bits may be a block's start */
-    _Atomic bool started; /* there may be blocks, also where no copy is looked at any more */
+    _Atomic size_t min_size;                 /* what may be shared, */
+    _Atomic size_t min_observed;             /* what an observer wants to know of, */
+    _Atomic size_t min_block;                /* and what becomes a block; SIZE_MAX with COWSHIM_MODE=registered */
+    _Atomic size_t min_mapping;              /* with COWSHIM_SCOPE=anon */
+    _Atomic uintptr_t page_mask;             /* an address with none of these bits may be a block's start */
+    _Atomic bool started;                    /* there may be blocks, also where no copy is looked at any more */
 };
 
 #define STARTED (hot.started)

@@ -45,7 +45,7 @@ static bool marks(int advice)
     case MADV_DONTDUMP:
     case MADV_WIPEONFORK:
     case MADV_MERGEABLE:
-    case MADV_NOHUGEPAGE: /* what we would map has not been told */
+    case MADV_NOHUGEPAGE:    /* what we would map has not been told */
     case MADV_GUARD_INSTALL: /* what it discards would come back from a store */
         return true;
     default:

@@ -232,9 +232,16 @@ static void do_seldom(void)
     struct slot *slot;
 
     switch (take() % 8) {
-    case 0: engine_stop_sharing(STOP_LOCKED, take() % 2); break;
-    case 1: slot = take_block(); do_merge(slot, take_block()); break;
-    default: slots_compare("in between"); break;
+    case 0:
+        engine_stop_sharing(STOP_LOCKED, take() % 2);
+        break;
+    case 1:
+        slot = take_block();
+        do_merge(slot, take_block());
+        break;
+    default:
+        slots_compare("in between");
+        break;
     }
 }
 
@@ -245,23 +252,65 @@ static bool run_next(void)
     if (!input_left() || operations++ >= LONGEST_LIST)
         return false;
     switch (take() % 20) {
-    case 0: slot_add(take_slot()); break;
-    case 1: slot_remove(take_block()); break;
-    case 2: case 3: case 4: slot = take_block(); do_copy(slot, take_block()); break;
-    case 5: case 6: slot = take_block(); do_copy_whole(slot, take_block()); break;
-    case 7: slot = take_block(); slot_write(slot, take_range(slot), 1 + take() * 16, take()); break;
-    case 8: slot = take_block(); slot_write(slot, (struct range){0, slot->size}, (1 + take() % 8) * page_size, take()); break;
-    case 9: do_fill(take_block()); break;
-    case 10: do_discard(take_block()); break;
-    case 11: slot = take_block(); do_protect(slot, take_block()); break;
-    case 12: do_map_over(take_block()); break;
-    case 13: do_advice(take_block()); break;
-    case 14: do_move(take_block()); break;
-    case 15: do_resize(take_block()); break;
-    case 16: do_withdraw(take_block()); break;
-    case 17: do_fork(); break;
-    case 18: do_fault(); break;
-    default: do_seldom(); break;
+    case 0:
+        slot_add(take_slot());
+        break;
+    case 1:
+        slot_remove(take_block());
+        break;
+    case 2:
+    case 3:
+    case 4:
+        slot = take_block();
+        do_copy(slot, take_block());
+        break;
+    case 5:
+    case 6:
+        slot = take_block();
+        do_copy_whole(slot, take_block());
+        break;
+    case 7:
+        slot = take_block();
+        slot_write(slot, take_range(slot), 1 + take() * 16, take());
+        break;
+    case 8:
+        slot = take_block();
+        slot_write(slot, (struct range){0, slot->size}, (1 + take() % 8) * page_size, take());
+        break;
+    case 9:
+        do_fill(take_block());
+        break;
+    case 10:
+        do_discard(take_block());
+        break;
+    case 11:
+        slot = take_block();
+        do_protect(slot, take_block());
+        break;
+    case 12:
+        do_map_over(take_block());
+        break;
+    case 13:
+        do_advice(take_block());
+        break;
+    case 14:
+        do_move(take_block());
+        break;
+    case 15:
+        do_resize(take_block());
+        break;
+    case 16:
+        do_withdraw(take_block());
+        break;
+    case 17:
+        do_fork();
+        break;
+    case 18:
+        do_fault();
+        break;
+    default:
+        do_seldom();
+        break;
     }
     return true;
 }
@@ -270,7 +319,14 @@ static bool run_next(void)
 static void choose_machine(void)
 {
     static const char *const internal[] = {
-        "", "guard-always", "guard-always,uffd-off", "scan-off", "vma-off", "tmpfs-off", "scan-off,vma-off,tmpfs-off,guard-always,uffd-off", "memfd-off",
+        "",
+        "guard-always",
+        "guard-always,uffd-off",
+        "scan-off",
+        "vma-off",
+        "tmpfs-off",
+        "scan-off,vma-off,tmpfs-off,guard-always,uffd-off",
+        "memfd-off",
     };
     static const char *const policies[] = {"memory", "balanced", "speed", "memory"};
 

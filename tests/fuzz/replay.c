@@ -20,7 +20,8 @@ int main(int argc, char **argv)
         if (file != NULL)
             fclose(file);
         failed |= status != 0;
-        printf("%s %d - %s: %zu bytes, status 0x%x\n", status == 0 ? "ok" : "not ok", i, slash == NULL ? argv[i] : slash + 1, size, (unsigned)status);
+        printf("%s %d - %s: %zu bytes, status 0x%x\n", status == 0 ? "ok" : "not ok", i, slash == NULL ? argv[i] : slash + 1, size,
+               (unsigned)status);
     }
     return failed;
 }

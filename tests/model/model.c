@@ -23,7 +23,7 @@ static struct op *ops; /* the list, in memory of the oracle's kind */
 static size_t count;
 static uint64_t seed = 1;
 static const char *expect = "";
-static bool strict; /* everything is compared after each operation */
+static bool strict;             /* everything is compared after each operation */
 static unsigned patience = 120; /* seconds that one run may take */
 static volatile long *progress; /* shared with the parent: the operation under way */
 static int progress_file = -1;
@@ -108,8 +108,8 @@ static int read_list(const char *path)
     for (count = 0; count < room; count++) {
         struct op *op = &ops[count];
 
-        if (fscanf(file, "%u %31s %u %u %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &op->thread, name, &op->a, &op->b, &op->how, &op->x,
-                   &op->y, &op->z, &op->seed) != 9)
+        if (fscanf(file, "%u %31s %u %u %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &op->thread, name, &op->a, &op->b, &op->how,
+                   &op->x, &op->y, &op->z, &op->seed) != 9)
             break;
         while (op->kind < OP_KINDS && strcmp(name, op_name(op->kind)) != 0)
             op->kind++;
@@ -231,8 +231,8 @@ static int drive(size_t n)
     write_list(path);
     printf("# the shortest list that fails: %zu operations, run it with: model --replay %s\n", count, path);
     for (size_t i = 0; i < count && i < 40; i++)
-        printf("#   %zu: %s a=%u b=%u how=%u x=%" PRIu64 " y=%" PRIu64 " z=%" PRIu64 " seed=%" PRIu64 " thread=%u\n", i, op_name(ops[i].kind), ops[i].a,
-               ops[i].b, ops[i].how, ops[i].x, ops[i].y, ops[i].z, ops[i].seed, ops[i].thread);
+        printf("#   %zu: %s a=%u b=%u how=%u x=%" PRIu64 " y=%" PRIu64 " z=%" PRIu64 " seed=%" PRIu64 " thread=%u\n", i,
+               op_name(ops[i].kind), ops[i].a, ops[i].b, ops[i].how, ops[i].x, ops[i].y, ops[i].z, ops[i].seed, ops[i].thread);
     fflush(stdout);
     try_list(path, false);
     return 1;
@@ -240,9 +240,10 @@ static int drive(size_t n)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", 1, 0, 's'}, {"ops", 1, 0, 'n'}, {"threads", 1, 0, 't'}, {"min-size", 1, 0, 'm'},
-                                            {"max-size", 1, 0, 'M'}, {"expect", 1, 0, 'e'}, {"replay", 1, 0, 'r'}, {"run", 1, 0, 'R'},
-                                            {"progress", 1, 0, 'p'}, {"patience", 1, 0, 'P'}, {0, 0, 0, 0}};
+    static const struct option options[] = {
+        {"seed", 1, 0, 's'},   {"ops", 1, 0, 'n'},    {"threads", 1, 0, 't'}, {"min-size", 1, 0, 'm'}, {"max-size", 1, 0, 'M'},
+        {"expect", 1, 0, 'e'}, {"replay", 1, 0, 'r'}, {"run", 1, 0, 'R'},     {"progress", 1, 0, 'p'}, {"patience", 1, 0, 'P'},
+        {0, 0, 0, 0}};
     const char *list = NULL;
     size_t n = 10000;
     bool largest_given = false;
@@ -251,17 +252,37 @@ int main(int argc, char **argv)
     strict = getenv("MODEL_STRICT") != NULL;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
-        case 's': seed = strtoull(optarg, NULL, 0); break;
-        case 'n': n = strtoull(optarg, NULL, 0); break;
-        case 't': limits.threads = (unsigned)strtoul(optarg, NULL, 0); break;
-        case 'm': limits.unit = size_of(optarg); break;
-        case 'M': limits.largest = size_of(optarg); largest_given = true; break;
-        case 'e': expect = optarg; break;
+        case 's':
+            seed = strtoull(optarg, NULL, 0);
+            break;
+        case 'n':
+            n = strtoull(optarg, NULL, 0);
+            break;
+        case 't':
+            limits.threads = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case 'm':
+            limits.unit = size_of(optarg);
+            break;
+        case 'M':
+            limits.largest = size_of(optarg);
+            largest_given = true;
+            break;
+        case 'e':
+            expect = optarg;
+            break;
         case 'r':
-        case 'R': list = optarg; break;
-        case 'p': progress_file = (int)strtol(optarg, NULL, 0); break;
-        case 'P': patience = (unsigned)strtoul(optarg, NULL, 0); break;
-        default: return 2;
+        case 'R':
+            list = optarg;
+            break;
+        case 'p':
+            progress_file = (int)strtol(optarg, NULL, 0);
+            break;
+        case 'P':
+            patience = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        default:
+            return 2;
         }
     }
     if (limits.threads < 1 || limits.threads > MAX_THREADS || limits.unit < 8192) {

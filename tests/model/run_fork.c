@@ -65,7 +65,9 @@ static pid_t clone_by_instruction(void)
     register long tls __asm__("r8") = 0;
     long result;
 
-    __asm__ volatile("syscall" : "=a"(result) : "a"((long)SYS_clone), "D"((long)SIGCHLD), "S"(0L), "r"(parent), "r"(child), "r"(tls)
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"((long)SYS_clone), "D"((long)SIGCHLD), "S"(0L), "r"(parent), "r"(child), "r"(tls)
                      : "rcx", "r11", "memory");
     return (pid_t)result;
 #else

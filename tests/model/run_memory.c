@@ -77,8 +77,8 @@ static void settle(struct world *world, struct slot *slot, size_t start, size_t 
 
 void run_madvise(struct world *world, struct slot *slot, const struct op *op)
 {
-    static const int advices[] = {MADV_DONTNEED, MADV_DONTNEED, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
-                                  MADV_WILLNEED, MADV_COLD};
+    static const int advices[] = {MADV_DONTNEED, MADV_DONTNEED,   MADV_DONTNEED, MADV_FREE,
+                                  MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_WILLNEED, MADV_COLD};
     int advice = advices[op->how % 8];
     size_t pages = slot->size / PAGE;
     size_t start, size, end;
@@ -119,13 +119,11 @@ void run_syscall(struct world *world, struct slot *slot, const struct op *op)
     if (op->how % 2) {
         for (size_t i = 0; i < size; i += 8)
             scratch[i] = (unsigned char)(op->seed >> i % 32);
-        if (syscall(SYS_pwrite64, fd, scratch, size, 0L) != (long)size ||
-            pread((int)fd, slot->block + start, size, 0) != (ssize_t)size)
+        if (syscall(SYS_pwrite64, fd, scratch, size, 0L) != (long)size || pread((int)fd, slot->block + start, size, 0) != (ssize_t)size)
             fail(world, "read() of %zu bytes into a block: %s", size, strerror(errno));
         oracle_move(slot->picture + start, scratch, size);
     } else {
-        if (pwrite((int)fd, slot->block + start, size, 0) != (ssize_t)size ||
-            syscall(SYS_pread64, fd, scratch, size, 0L) != (long)size)
+        if (pwrite((int)fd, slot->block + start, size, 0) != (ssize_t)size || syscall(SYS_pread64, fd, scratch, size, 0L) != (long)size)
             fail(world, "write() of %zu bytes from a block: %s", size, strerror(errno));
         if (oracle_differ(scratch, slot->picture + start, size) < size)
             fail(world, "write() of %zu bytes from a block wrote something else", size);

@@ -50,8 +50,8 @@ void slot_compare(struct world *world, const struct slot *slot, size_t start, si
 
         while (slot->block[last] == slot->picture[last])
             last--;
-        fail(world, "%s: block %p of %zu bytes differs from byte %zu to %zu (page %zu): is %02x, must be %02x", what,
-             (void *)slot->block, slot->size, at, last, at / PAGE, slot->block[at], slot->picture[at]);
+        fail(world, "%s: block %p of %zu bytes differs from byte %zu to %zu (page %zu): is %02x, must be %02x", what, (void *)slot->block,
+             slot->size, at, last, at / PAGE, slot->block[at], slot->picture[at]);
     }
 }
 

@@ -12,8 +12,8 @@ _Atomic unsigned long operations;
 
 static struct slot sources[SOURCES];
 
-static const char *const names[OP_KINDS] = {"alloc", "free", "realloc", "copy", "self", "overlap", "merge", "write", "fill",
-                                            "madvise", "syscall", "usable", "protect", "lock", "remap", "fork", "verify"};
+static const char *const names[OP_KINDS] = {"alloc",   "free",    "realloc", "copy",    "self", "overlap", "merge", "write", "fill",
+                                            "madvise", "syscall", "usable",  "protect", "lock", "remap",   "fork",  "verify"};
 
 const char *op_name(unsigned kind)
 {
@@ -22,9 +22,9 @@ const char *op_name(unsigned kind)
 
 /* How often each kind comes, of 256. */
 static const unsigned char shares[OP_KINDS] = {
-    [OP_ALLOC] = 30, [OP_FREE] = 12, [OP_REALLOC] = 14, [OP_COPY] = 78, [OP_SELF] = 10, [OP_OVERLAP] = 4, [OP_MERGE] = 6, [OP_WRITE] = 46,
-    [OP_FILL] = 16, [OP_MADVISE] = 8, [OP_SYSCALL] = 10, [OP_USABLE] = 2, [OP_PROTECT] = 2, [OP_LOCK] = 1, [OP_REMAP] = 2,
-    [OP_FORK] = 5, [OP_VERIFY] = 10,
+    [OP_ALLOC] = 30,  [OP_FREE] = 12,  [OP_REALLOC] = 14, [OP_COPY] = 78,   [OP_SELF] = 10,    [OP_OVERLAP] = 4,
+    [OP_MERGE] = 6,   [OP_WRITE] = 46, [OP_FILL] = 16,    [OP_MADVISE] = 8, [OP_SYSCALL] = 10, [OP_USABLE] = 2,
+    [OP_PROTECT] = 2, [OP_LOCK] = 1,   [OP_REMAP] = 2,    [OP_FORK] = 5,    [OP_VERIFY] = 10,
 };
 
 struct op op_random(uint64_t *state, unsigned thread)

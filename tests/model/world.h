@@ -9,14 +9,30 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define SLOTS 12          /* of each thread */
-#define SOURCES 4         /* read-only blocks that all threads copy from */
+#define SLOTS 12  /* of each thread */
+#define SOURCES 4 /* read-only blocks that all threads copy from */
 #define MAX_THREADS 8
 #define PAGE ((size_t)4096)
 
 enum kind {
-    OP_ALLOC, OP_FREE, OP_REALLOC, OP_COPY, OP_SELF, OP_OVERLAP, OP_MERGE, OP_WRITE, OP_FILL, OP_MADVISE, OP_SYSCALL, OP_USABLE, OP_PROTECT,
-    OP_LOCK, OP_REMAP, OP_FORK, OP_VERIFY, OP_KINDS
+    OP_ALLOC,
+    OP_FREE,
+    OP_REALLOC,
+    OP_COPY,
+    OP_SELF,
+    OP_OVERLAP,
+    OP_MERGE,
+    OP_WRITE,
+    OP_FILL,
+    OP_MADVISE,
+    OP_SYSCALL,
+    OP_USABLE,
+    OP_PROTECT,
+    OP_LOCK,
+    OP_REMAP,
+    OP_FORK,
+    OP_VERIFY,
+    OP_KINDS
 };
 
 struct op {

@@ -70,8 +70,8 @@ static int tell_emptied(void)
     madvise(b + 64 * PAGE, 64 * PAGE, MADV_DONTNEED);
     mprotect(b + 64 * PAGE, 64 * PAGE, PROT_READ | PROT_WRITE);
     CHECK(zero(b, 128 * PAGE), "MADV_DONTNEED of what was not accessible");
-    CHECK(mmap(b + 128 * PAGE, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED,
-          "%s", strerror(errno));
+    CHECK(mmap(b + 128 * PAGE, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED, "%s",
+          strerror(errno));
     CHECK(zero(b, 192 * PAGE) && holds(b + 192 * PAGE, SIZE - 192 * PAGE, 192 * PAGE, 5), "mapped anew");
     CHECK(holds(a, SIZE, 0, 5), "the original changed");
     munmap(a, SIZE);

@@ -15,8 +15,8 @@ static int tell_unmapped(void)
     CHECK(registered() == 3, "a hole in the middle leaves two registrations of three, there are %lu", (unsigned long)registered());
     CHECK(holds(b, 64 * PAGE, 0, 5) && holds(b + 128 * PAGE, SIZE - 128 * PAGE, 128 * PAGE, 5), "the rest changed");
     /* Both rests still share, and what is mapped into the hole is the program's alone. */
-    CHECK(mmap(b + 64 * PAGE, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED,
-          "%s", strerror(errno));
+    CHECK(mmap(b + 64 * PAGE, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED, "%s",
+          strerror(errno));
     CHECK(zero(b + 64 * PAGE, 64 * PAGE), "new memory is not zero");
     CHECK(cowshim_copy(b + 128 * PAGE, a + 256 * PAGE, 128 * PAGE, COWSHIM_REQUIRE) > 0, "the right rest: %s", strerror(errno));
     CHECK(cowshim_copy(b, a + 256 * PAGE, 64 * PAGE, COWSHIM_REQUIRE) > 0, "the left rest: %s", strerror(errno));
@@ -86,8 +86,8 @@ static int tell_moved_raw(void)
                                                         (long)mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
     map_at(b);
-    paint(b, SIZE, 6); /* private pages where the view was believed to be */
-    paint(a, SIZE, 7); /* and in front of the other view */
+    paint(b, SIZE, 6);             /* private pages where the view was believed to be */
+    paint(a, SIZE, 7);             /* and in front of the other view */
     for (int i = 0; i < 64; i++) { /* reclaim looks at the end of operations */
         unsigned char *block = malloc(SIZE);
         unsigned char *copy = cowshim_dup(block, SIZE);
@@ -170,12 +170,10 @@ static int tell_emptied(void)
     PAIR(a, b);
 
     madvise(b + PAGE, 64 * PAGE, MADV_DONTNEED);
-    CHECK(holds(b, PAGE, 0, 5) && zero(b + PAGE, 64 * PAGE) && holds(b + 65 * PAGE, SIZE - 65 * PAGE, 65 * PAGE, 5),
-          "MADV_DONTNEED");
+    CHECK(holds(b, PAGE, 0, 5) && zero(b + PAGE, 64 * PAGE) && holds(b + 65 * PAGE, SIZE - 65 * PAGE, 65 * PAGE, 5), "MADV_DONTNEED");
     CHECK(holds(a, SIZE, 0, 5), "the other copy was emptied, too");
     cowshim_unregister(b, SIZE);
-    CHECK(holds(b, PAGE, 0, 5) && zero(b + PAGE, 64 * PAGE) && holds(b + 65 * PAGE, SIZE - 65 * PAGE, 65 * PAGE, 5),
-          "after unregistering");
+    CHECK(holds(b, PAGE, 0, 5) && zero(b + PAGE, 64 * PAGE) && holds(b + 65 * PAGE, SIZE - 65 * PAGE, 65 * PAGE, 5), "after unregistering");
     madvise(b, SIZE, MADV_DONTNEED);
     CHECK(zero(b, SIZE), "MADV_DONTNEED of what was registered once");
     drop_pair(a, b);

@@ -211,7 +211,8 @@ static int while_placed(void)
         return SKIPPED;
     }
     pair = pair_of(6);
-    CHECK(!shows_store(pair.copy, SIZE) && holds(pair.copy, SIZE, 0, 6), "a copy was shared although pages shall lie where the program says");
+    CHECK(!shows_store(pair.copy, SIZE) && holds(pair.copy, SIZE, 0, 6),
+          "a copy was shared although pages shall lie where the program says");
     free_pair(pair);
     CHECK(syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 0) != 0, "a policy without a node");
     CHECK(syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0) == 0, "%s", strerror(errno));

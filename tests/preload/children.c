@@ -69,7 +69,7 @@ static void close_and_drop(void)
 {
     closefrom(3);
     madvise(pair.original, SIZE, MADV_DONTNEED); /* natively unaligned, and then nothing happens */
-    mprotect(pair.copy, SIZE, PROT_READ); /* what is protected is looked up in /proc, which has to be opened */
+    mprotect(pair.copy, SIZE, PROT_READ);        /* what is protected is looked up in /proc, which has to be opened */
     madvise(pair.copy, SIZE, MADV_DONTNEED);
     mprotect(pair.copy, SIZE, PROT_READ | PROT_WRITE);
 }
@@ -102,7 +102,8 @@ static int in_shared_memory(void *unused)
 static int clones_that_share_memory(void)
 {
     static char stack[CHILD_STACK] __attribute__((aligned(64)));
-    static const int flags[] = {CLONE_VM | CLONE_VFORK, CLONE_VM | CLONE_VFORK | CLONE_FILES, CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_SIGHAND};
+    static const int flags[] = {CLONE_VM | CLONE_VFORK, CLONE_VM | CLONE_VFORK | CLONE_FILES,
+                                CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_SIGHAND};
 
     for (size_t i = 0; i < COUNT_OF(flags); i++) {
         make_pair();

@@ -36,7 +36,8 @@ static void allow(long number)
 /* What malloc, stdio and the end of a process need. */
 static struct sock_fprog *killing_filter(void)
 {
-    static const long allowed[] = {SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_rt_sigreturn};
+    static const long allowed[] = {SYS_read, SYS_write,  SYS_exit,   SYS_exit_group,  SYS_brk,
+                                   SYS_mmap, SYS_munmap, SYS_mremap, SYS_rt_sigreturn};
     static struct sock_fprog program = {0, filter};
 
     filter_length = 0;
@@ -152,7 +153,11 @@ static int live_shut_in(void)
 }
 
 #define WAY(name) \
-    static int name##_way(void) { enter = name; return in_child(live_shut_in); }
+    static int name##_way(void) \
+    { \
+        enter = name; \
+        return in_child(live_shut_in); \
+    }
 
 WAY(by_prctl)
 WAY(by_seccomp)

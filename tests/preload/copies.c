@@ -72,9 +72,9 @@ static const struct {
 static const struct {
     size_t to, from, more;
 } places[] = {
-    {0, 0, 0},       {0, 0, 1},          {0, 0, PAGE - 1},  {4, 4, 0},       {PAGE - 4, PAGE - 4, 4}, {PAGE, 0, 8},
-    {0, 3 * PAGE, 0}, {16, 16 + PAGE, 100}, {1, 1, 1},        {8, 0, 0},       {0, 4, 12},              {1, 2, 3},
-    {PAGE - 1, 1, 0}, {64, 64, PAGE * 7},   {2048, 2048, 2044},
+    {0, 0, 0},    {0, 0, 1},        {0, 0, PAGE - 1},     {4, 4, 0},          {PAGE - 4, PAGE - 4, 4},
+    {PAGE, 0, 8}, {0, 3 * PAGE, 0}, {16, 16 + PAGE, 100}, {1, 1, 1},          {8, 0, 0},
+    {0, 4, 12},   {1, 2, 3},        {PAGE - 1, 1, 0},     {64, 64, PAGE * 7}, {2048, 2048, 2044},
 };
 
 static unsigned char *from, *to, *twin; /* twin is changed by loops only */
@@ -288,7 +288,8 @@ static int fills(void)
     static const struct {
         void *(*call)(void *, int, size_t);
         int value;
-    } fillers[] = {{fill_memset, 0}, {fill_memset, 0xa5}, {fill_memset, 0x1a5}, {fill_memset_chk, 0}, {fill_memset_chk, 7}, {fill_bzero, 0}};
+    } fillers[] = {{fill_memset, 0},     {fill_memset, 0xa5},  {fill_memset, 0x1a5},
+                   {fill_memset_chk, 0}, {fill_memset_chk, 7}, {fill_bzero, 0}};
 
     for (size_t n = 0; n < COUNT_OF(fillers); n++) {
         for (size_t i = 0; i < COUNT_OF(places) * 3; i++) {

@@ -114,8 +114,8 @@ static int close_by_system_call(void)
     CHECK(low == 3, "the lowest number is %d", low);
     /* These numbers are the program's now: they can be taken, used and closed. */
     for (int i = 0; i < count; i++)
-        CHECK((i % 2 == 0 ? dup2(low, numbers[i]) : syscall(SYS_dup3, low, numbers[i], 0)) == numbers[i], "dup2 to %d: %s",
-              numbers[i], strerror(errno));
+        CHECK((i % 2 == 0 ? dup2(low, numbers[i]) : syscall(SYS_dup3, low, numbers[i], 0)) == numbers[i], "dup2 to %d: %s", numbers[i],
+              strerror(errno));
     for (int i = 0; i < count; i++) {
         struct stat status;
 
@@ -196,8 +196,7 @@ static int take_numbers_in_use(void)
     }
     stop = true;
     pthread_join(thread, &broken);
-    CHECK(fstat(fileno(file), &status) == 0 && status.st_size == 0, "%ld bytes of blocks are in the program's file",
-          (long)status.st_size);
+    CHECK(fstat(fileno(file), &status) == 0 && status.st_size == 0, "%ld bytes of blocks are in the program's file", (long)status.st_size);
     CHECK(broken == NULL, "a copy is wrong");
     return KEPT;
 }

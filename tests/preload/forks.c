@@ -55,8 +55,11 @@ static int each_side_keeps_its_bytes(void)
     static const struct {
         const char *name;
         pid_t (*make)(void);
-    } ways[] = {{"fork", by_fork},           {"_Fork", by_Fork}, {"syscall(clone)", by_syscall_clone},
-                {"syscall(clone3)", by_syscall_clone3}, {"clone", by_clone}};
+    } ways[] = {{"fork", by_fork},
+                {"_Fork", by_Fork},
+                {"syscall(clone)", by_syscall_clone},
+                {"syscall(clone3)", by_syscall_clone3},
+                {"clone", by_clone}};
 
     for (size_t i = 0; i < COUNT_OF(ways) * 2; i++) {
         bool parent_first = i % 2 == 0;

@@ -168,8 +168,15 @@ static int fixed_buffer(void)
 }
 
 #define DISPOSSESS(name, call) \
-    static int name##_it(unsigned char *memory) { return call; } \
-    static int fixed_##name(void) { dispossess = name##_it; return in_child(fixed_buffer); }
+    static int name##_it(unsigned char *memory) \
+    { \
+        return call; \
+    } \
+    static int fixed_##name(void) \
+    { \
+        dispossess = name##_it; \
+        return in_child(fixed_buffer); \
+    }
 
 DISPOSSESS(dump, madvise(memory, SIZE, MADV_DONTDUMP))
 DISPOSSESS(lock, mlock(memory, SIZE))

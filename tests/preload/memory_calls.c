@@ -95,10 +95,14 @@ static const struct advice {
     int number;
     int contents_kept; /* 0: they may go, and nobody can say when */
 } advices[] = {
-    {"NORMAL", 0, 1}, {"RANDOM", 1, 1}, {"SEQUENTIAL", 2, 1}, {"WILLNEED", 3, 1}, {"DONTNEED", 4, 1}, {"FREE", 8, 0}, {"REMOVE", 9, 1},
-    {"DONTFORK", 10, 1}, {"DOFORK", 11, 1}, {"MERGEABLE", 12, 1}, {"UNMERGEABLE", 13, 1}, {"HUGEPAGE", 14, 1}, {"NOHUGEPAGE", 15, 1},
-    {"DONTDUMP", 16, 1}, {"DODUMP", 17, 1}, {"WIPEONFORK", 18, 1}, {"KEEPONFORK", 19, 1}, {"COLD", 20, 1}, {"PAGEOUT", 21, 1},
-    {"POPULATE_READ", 22, 1}, {"POPULATE_WRITE", 23, 1}, {"DONTNEED_LOCKED", 24, 1}, {"GUARD_INSTALL", 102, 1}, {"GUARD_REMOVE", 103, 1},
+    {"NORMAL", 0, 1},           {"RANDOM", 1, 1},          {"SEQUENTIAL", 2, 1},
+    {"WILLNEED", 3, 1},         {"DONTNEED", 4, 1},        {"FREE", 8, 0},
+    {"REMOVE", 9, 1},           {"DONTFORK", 10, 1},       {"DOFORK", 11, 1},
+    {"MERGEABLE", 12, 1},       {"UNMERGEABLE", 13, 1},    {"HUGEPAGE", 14, 1},
+    {"NOHUGEPAGE", 15, 1},      {"DONTDUMP", 16, 1},       {"DODUMP", 17, 1},
+    {"WIPEONFORK", 18, 1},      {"KEEPONFORK", 19, 1},     {"COLD", 20, 1},
+    {"PAGEOUT", 21, 1},         {"POPULATE_READ", 22, 1},  {"POPULATE_WRITE", 23, 1},
+    {"DONTNEED_LOCKED", 24, 1}, {"GUARD_INSTALL", 102, 1}, {"GUARD_REMOVE", 103, 1},
     {"unknown", 999, 1},
 };
 
@@ -203,8 +207,8 @@ static void unmap_part(int by_syscall)
     access_of("copy", copy, 0, 24 * PAGE);
     memcpy(third, copy + 16 * PAGE, SIZE - 16 * PAGE);
     hash("third", third, 0, SIZE - 16 * PAGE);
-    report("mmap", mmap(copy + 8 * PAGE, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-                       copy + 8 * PAGE);
+    report("mmap",
+           mmap(copy + 8 * PAGE, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != copy + 8 * PAGE);
     hash("copy", copy, 0, SIZE);
     copies_go_on();
 }

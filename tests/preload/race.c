@@ -78,8 +78,7 @@ static int copy_is_of_its_time(counter *copy, const uint64_t *before)
 
             CHECK(value >= before[page * WRITERS + writer], "page %zu: the copy has %lu, it was %lu before", page, value,
                   before[page * WRITERS + writer]);
-            CHECK(value <= get(&race.twin[word]) + 1, "page %zu: the copy has %lu, and now it is %lu", page, value,
-                  get(&race.twin[word]));
+            CHECK(value <= get(&race.twin[word]) + 1, "page %zu: the copy has %lu, and now it is %lu", page, value, get(&race.twin[word]));
         }
     }
     return KEPT;

@@ -15,7 +15,7 @@
 #define SIZE (PAGES * PAGE)
 
 static _Atomic bool stop; /* for the other threads */
-static bool sharing; /* not where no guard can be had */
+static bool sharing;      /* not where no guard can be had */
 
 static inline uint64_t next_random(uint64_t *state)
 {

@@ -54,8 +54,8 @@ static inline int ring_submit(struct ring *ring, int operation, int fd, void *me
     unsigned tail = atomic_load(ring_word(ring->submitted, at->tail));
     unsigned slot = tail & *ring_word(ring->submitted, at->ring_mask);
 
-    ring->requests[slot] = (struct io_uring_sqe){.opcode = (uint8_t)operation, .fd = fd, .addr = (uintptr_t)memory,
-                                                 .len = (uint32_t)size, .off = offset, .buf_index = RING_BUFFER};
+    ring->requests[slot] = (struct io_uring_sqe){
+        .opcode = (uint8_t)operation, .fd = fd, .addr = (uintptr_t)memory, .len = (uint32_t)size, .off = offset, .buf_index = RING_BUFFER};
     *ring_word(ring->submitted, at->array + slot * (unsigned)sizeof slot) = slot;
     atomic_store(ring_word(ring->submitted, at->tail), tail + 1);
     return (int)syscall(SYS_io_uring_enter, ring->fd, 1, 0, 0, NULL, 0);

@@ -67,8 +67,8 @@ static int begin_frames(struct frames *frames)
         setsockopt(frames->socket, SOL_XDP, XDP_TX_RING, &size, sizeof size) != 0 ||
         getsockopt(frames->socket, SOL_XDP, XDP_MMAP_OFFSETS, &offsets, &length) != 0)
         return -1;
-    ring = mmap(NULL, offsets.tx.desc + 64 * sizeof(struct xdp_desc), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-                frames->socket, XDP_PGOFF_TX_RING);
+    ring = mmap(NULL, offsets.tx.desc + 64 * sizeof(struct xdp_desc), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, frames->socket,
+                XDP_PGOFF_TX_RING);
     if (ring == MAP_FAILED || bind(frames->socket, (const struct sockaddr *)&address, sizeof address) != 0)
         return -1;
     frames->descriptors = (void *)(ring + offsets.tx.desc);

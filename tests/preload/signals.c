@@ -189,14 +189,14 @@ static int faults_reach_the_program(void)
         CHECK(seen.blocked == 1 && seen.other_blocked == 1 && !seen.action_is_default, "the mask in the handler is wrong: %d %d",
               (int)seen.blocked, (int)seen.other_blocked);
         write_and_come_back(page + 100);
-        CHECK(seen.count == 2 && seen.address == page + 100 && seen.code == SEGV_ACCERR, "%d calls, address %p, code %d",
-              (int)seen.count, (void *)seen.address, (int)seen.code);
+        CHECK(seen.count == 2 && seen.address == page + 100 && seen.code == SEGV_ACCERR, "%d calls, address %p, code %d", (int)seen.count,
+              (void *)seen.address, (int)seen.code);
         sigprocmask(SIG_SETMASK, NULL, &mask);
         CHECK(!sigismember(&mask, SIGSEGV) && !sigismember(&mask, SIGUSR2), "the mask after the jump is wrong");
         handle_segv(SA_NODEFER | SA_RESETHAND, 0);
         write_and_come_back(page);
-        CHECK(seen.count == 1 && seen.blocked == 0 && seen.action_is_default, "flags: %d calls, blocked %d, default %d",
-              (int)seen.count, (int)seen.blocked, (int)seen.action_is_default);
+        CHECK(seen.count == 1 && seen.blocked == 0 && seen.action_is_default, "flags: %d calls, blocked %d, default %d", (int)seen.count,
+              (int)seen.blocked, (int)seen.action_is_default);
     }
     signal(SIGSEGV, SIG_DFL);
     munmap(page, PAGE);
@@ -316,9 +316,12 @@ static int programs_die_as_ever(void)
         void (*prepare)(void), (*act)(void);
         bool dies;
     } ends[] = {
-        {"raise, default", keep_default, segv_by_raise, true},   {"kill, default", keep_default, segv_by_kill, true},
-        {"fault, default", keep_default, segv_by_write, true},   {"raise, ignored", ignore, segv_by_raise, false},
-        {"fault, ignored", ignore, segv_by_write, true},         {"fault in the handler", fault_again, segv_by_write, true},
+        {"raise, default", keep_default, segv_by_raise, true},
+        {"kill, default", keep_default, segv_by_kill, true},
+        {"fault, default", keep_default, segv_by_write, true},
+        {"raise, ignored", ignore, segv_by_raise, false},
+        {"fault, ignored", ignore, segv_by_write, true},
+        {"fault in the handler", fault_again, segv_by_write, true},
         {"fault in the handler of raise", fault_again, segv_by_raise, true},
     };
 

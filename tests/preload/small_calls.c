@@ -12,8 +12,8 @@
 #include <x86intrin.h>
 
 #define TRAP_FLAG 0x100u
-#define JUMP 4 /* compare, branch, jump to the next definition, which clang loads first */
-#define SAVED 4 /* what clang saves and restores around the way that is not taken */
+#define JUMP 4                /* compare, branch, jump to the next definition, which clang loads first */
+#define SAVED 4               /* what clang saves and restores around the way that is not taken */
 #define FAR ((size_t)1 << 16) /* still below the smallest size that is looked at */
 
 static volatile sig_atomic_t steps;
@@ -145,10 +145,8 @@ static int tell_allocations(void)
             with[1] = steps_of(do_free, our_free, sizes[i]);
         }
         CHECK(without[0] > 0 && without[1] > 0, "malloc and free: nothing was counted");
-        CHECK(with[0] - without[0] <= JUMP + SAVED,
-              "malloc of %zu bytes takes %d steps more than libc's", sizes[i], with[0] - without[0]);
-        CHECK(with[1] - without[1] <= JUMP + SAVED,
-              "free of %zu bytes takes %d steps more than libc's", sizes[i], with[1] - without[1]);
+        CHECK(with[0] - without[0] <= JUMP + SAVED, "malloc of %zu bytes takes %d steps more than libc's", sizes[i], with[0] - without[0]);
+        CHECK(with[1] - without[1] <= JUMP + SAVED, "free of %zu bytes takes %d steps more than libc's", sizes[i], with[1] - without[1]);
     }
     return KEPT;
 }

@@ -65,8 +65,8 @@ static inline int shows_store(const void *start, size_t size)
     while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
         unsigned long from, to, inode = 0;
 
-        if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) == 3 && inode != 0 &&
-            from < (uintptr_t)start + size && to > (uintptr_t)start)
+        if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) == 3 && inode != 0 && from < (uintptr_t)start + size &&
+            to > (uintptr_t)start)
             found = 1;
     }
     if (maps != NULL)

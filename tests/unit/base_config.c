@@ -24,9 +24,13 @@ static struct config_option option_of(const char *variable)
 
 TEST(config, sizes_are_read_with_every_unit)
 {
-    static const struct { const char *text; size_t size; } good[] = {
-        {"8192", 8192}, {"64K", 65536}, {"64k", 65536}, {"1M", 1 << 20}, {"1m", 1 << 20}, {"1MB", 1 << 20}, {"1MiB", 1 << 20},
-        {"2G", (size_t)2 << 30}, {"2g", (size_t)2 << 30}, {"65536G", (size_t)1 << 46}, {"00016K", 16384},
+    static const struct {
+        const char *text;
+        size_t size;
+    } good[] = {
+        {"8192", 8192},    {"64K", 65536},    {"64k", 65536},          {"1M", 1 << 20},         {"1m", 1 << 20},
+        {"1MB", 1 << 20},  {"1MiB", 1 << 20}, {"2G", (size_t)2 << 30}, {"2g", (size_t)2 << 30}, {"65536G", (size_t)1 << 46},
+        {"00016K", 16384},
     };
     struct config_option option = option_of("COWSHIM_MIN_SIZE");
 
@@ -40,7 +44,8 @@ TEST(config, sizes_are_read_with_every_unit)
 
 TEST(config, what_is_no_size_is_refused)
 {
-    static const char *const bad[] = {"", "-1", "+1M", " 1M", "1 M", "M", "1X", "1T", "0x10000", "1.5M", "1MM", "1Mi", "1Mib", "1M ", "1e6", "65536b", "abc"};
+    static const char *const bad[] = {"",     "-1",  "+1M", " 1M",  "1 M", "M",   "1X",     "1T", "0x10000",
+                                      "1.5M", "1MM", "1Mi", "1Mib", "1M ", "1e6", "65536b", "abc"};
     struct config_option option = option_of("COWSHIM_MIN_SIZE");
 
     errno = 77;
@@ -205,9 +210,19 @@ TEST(config, internal_words_are_found_whole_and_with_their_number)
 TEST(near, names_that_were_meant)
 {
     static const char *const names[] = {"MODE", "MIN_SIZE", "POLICY", "PROGRAMS", "STATS"};
-    static const struct { const char *word, *meant; } words[] = {
-        {"POLCY", "POLICY"}, {"POLYCI", "POLICY"}, {"PLOICY", "POLICY"}, {"MINSIZE", "MIN_SIZE"}, {"STAT", "STATS"}, {"MODES", "MODE"},
-        {"MODE", "MODE"}, {"LOG", NULL}, {"", NULL}, {"PROGRAM", "PROGRAMS"},
+    static const struct {
+        const char *word, *meant;
+    } words[] = {
+        {"POLCY", "POLICY"},
+        {"POLYCI", "POLICY"},
+        {"PLOICY", "POLICY"},
+        {"MINSIZE", "MIN_SIZE"},
+        {"STAT", "STATS"},
+        {"MODES", "MODE"},
+        {"MODE", "MODE"},
+        {"LOG", NULL},
+        {"", NULL},
+        {"PROGRAM", "PROGRAMS"},
         {"PROGRAMS_PROGRAMS_PROGRAMS_PROGRAMS_PROGRAMS", NULL},
     };
 

@@ -56,8 +56,8 @@ static void set(struct model *model, int b, size_t from, size_t to, struct store
 
     CHECK_EQ(extent_spares_take(&spares), 0);
     lock_take(&model->block[b]->lock);
-    extent_set(model->block[b], address_of(model, b, from), address_of(model, b, to), store,
-               store_start(store) + number * page_size, &spares);
+    extent_set(model->block[b], address_of(model, b, from), address_of(model, b, to), store, store_start(store) + number * page_size,
+               &spares);
     lock_drop(&model->block[b]->lock);
     extent_spares_give(&spares);
     for (size_t page = from; page < to; page++)

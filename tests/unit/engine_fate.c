@@ -15,8 +15,16 @@
 #define PAGES 512
 #define PLACE ((const void *)(uintptr_t)0x5000)
 
-static const struct costs costs = {.fault = 3000, .fill = 1000, .copy = 50, .seal = 1500, .seal_huge = 200, .drop = 20, .read = 5, .map = 2000,
-                                   .flush = 2000, .look = 5000};
+static const struct costs costs = {.fault = 3000,
+                                   .fill = 1000,
+                                   .copy = 50,
+                                   .seal = 1500,
+                                   .seal_huge = 200,
+                                   .drop = 20,
+                                   .read = 5,
+                                   .map = 2000,
+                                   .flush = 2000,
+                                   .look = 5000};
 
 static void start(const char *internal)
 {

@@ -70,20 +70,47 @@ static void check(const struct scene *scene, unsigned long n, int step)
 static void take_step(struct scene *scene, int step)
 {
     switch (step) {
-    case 0: copy_both(scene, 1, 0, 100); break;
-    case 1: write_both(scene, 1, 20, 30, 1); break;
-    case 2: write_both(scene, 0, 40, 3, 2); break;
-    case 3: copy_both(scene, 2, 1, 0); break;
-    case 4: fill_both(scene, 1, 50 * page_size + 9, 100 * page_size, 3); break;
-    case 5: discard_both(scene, 2, 60, 70); break;
-    case 6: copy_both(scene, 3, 2, 4096); break;
-    case 7: move_both(scene, 2); break;
-    case 8: copy_both(scene, 0, 2, 0); break;
-    case 9: fill_both(scene, 3, 0, scene->size, 0); break;
-    case 10: copy_both(scene, 3, 0, 1); break;
-    case 11: write_both(scene, 0, 0, PAGES, 5); break;
-    case 12: copy_both(scene, 1, 0, 0); break;
-    default: UNIT_FAIL("no step %d", step);
+    case 0:
+        copy_both(scene, 1, 0, 100);
+        break;
+    case 1:
+        write_both(scene, 1, 20, 30, 1);
+        break;
+    case 2:
+        write_both(scene, 0, 40, 3, 2);
+        break;
+    case 3:
+        copy_both(scene, 2, 1, 0);
+        break;
+    case 4:
+        fill_both(scene, 1, 50 * page_size + 9, 100 * page_size, 3);
+        break;
+    case 5:
+        discard_both(scene, 2, 60, 70);
+        break;
+    case 6:
+        copy_both(scene, 3, 2, 4096);
+        break;
+    case 7:
+        move_both(scene, 2);
+        break;
+    case 8:
+        copy_both(scene, 0, 2, 0);
+        break;
+    case 9:
+        fill_both(scene, 3, 0, scene->size, 0);
+        break;
+    case 10:
+        copy_both(scene, 3, 0, 1);
+        break;
+    case 11:
+        write_both(scene, 0, 0, PAGES, 5);
+        break;
+    case 12:
+        copy_both(scene, 1, 0, 0);
+        break;
+    default:
+        UNIT_FAIL("no step %d", step);
     }
 }
 

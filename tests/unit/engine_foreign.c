@@ -181,7 +181,8 @@ static void noticed_behind_our_back(const char *internal)
     lock_take(&block->lock);
     CHECK_EQ(foreign_forget_stale(block, (uintptr_t)copy, (uintptr_t)copy + SIZE), 0);
     lock_drop(&block->lock);
-    CHECK(listed(copy, 0, 8, true) && listed(copy, 8, 4, false) && listed(copy, 12, 18, true) && listed(copy, 30, 3, false) && listed(copy, 33, 31, true));
+    CHECK(listed(copy, 0, 8, true) && listed(copy, 8, 4, false) && listed(copy, 12, 18, true) && listed(copy, 30, 3, false) &&
+          listed(copy, 33, 31, true));
     CHECK(foreign_in_place(extent_from(block, (uintptr_t)copy)));
     map_anew(copy, 30, 3);
     CHECK(unit_all(copy + 8 * page_size, 4 * page_size, 0) && unit_holds(original, SIZE, 1));

@@ -10,8 +10,16 @@
 #define TENTH UINT64_C(0x3f) /* slices */
 
 /* A fault costs thirty copies, and reading a view next to nothing. */
-static const struct costs costs = {.fault = 3000, .fill = 1000, .copy = 50, .seal = 1500, .seal_huge = 200, .drop = 20, .read = 5, .map = 2000,
-                                   .flush = 2000, .look = 5000};
+static const struct costs costs = {.fault = 3000,
+                                   .fill = 1000,
+                                   .copy = 50,
+                                   .seal = 1500,
+                                   .seal_huge = 200,
+                                   .drop = 20,
+                                   .read = 5,
+                                   .map = 2000,
+                                   .flush = 2000,
+                                   .look = 5000};
 
 static struct facts facts_for(enum config_policy policy)
 {

@@ -314,7 +314,8 @@ static void race_with(const char *internal)
         for (size_t page = 0; page < PAGES; page++)
             if (page % 8 != writers[i].page)
                 CHECK_AT(memcmp(writers[i].block + page * page_size, writers[1 - i].block + page * page_size, 8) == 0 ||
-                             page % 8 == writers[1 - i].page, page);
+                             page % 8 == writers[1 - i].page,
+                         page);
     }
     CHECK(counter_read(COUNT_merged_bytes) > 0);
 }

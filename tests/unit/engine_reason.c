@@ -216,7 +216,11 @@ static void produce(enum reason wanted)
                       (unsigned long long)reason_copies(reason), (unsigned long long)reason_bytes(reason));
 }
 
-#define REASON(name, words) TEST(reason, name) { produce(REASON_##name); }
+#define REASON(name, words) \
+    TEST(reason, name) \
+    { \
+        produce(REASON_##name); \
+    }
 #include "engine/report/reasons.def"
 #undef REASON
 

@@ -15,20 +15,19 @@
 #define SIZE (PAGES * page_size)
 
 /* Reads FILE NAME=NUMBER...; every number must be there, and no name twice. */
-static const char script[] =
-    "import json, sys\n"
-    "def once(pairs):\n"
-    "    assert len(dict(pairs)) == len(pairs), 'a name comes twice'\n"
-    "    return dict(pairs)\n"
-    "text = open(sys.argv[1]).read()\n"
-    "assert text.count('\\n') == 1 and text.endswith('\\n'), 'not one line'\n"
-    "found = json.loads(text, object_pairs_hook=once)\n"
-    "found.update({'plain.' + name: copies for name, (copies, size) in found['plain'].items()})\n"
-    "found.update({'bytes.' + name: size for name, (copies, size) in found['plain'].items()})\n"
-    "for word in sys.argv[2:]:\n"
-    "    name, number = word.split('=')\n"
-    "    if found.get(name) != int(number):\n"
-    "        sys.exit(f'{name} is {found.get(name)}, not {number}')\n";
+static const char script[] = "import json, sys\n"
+                             "def once(pairs):\n"
+                             "    assert len(dict(pairs)) == len(pairs), 'a name comes twice'\n"
+                             "    return dict(pairs)\n"
+                             "text = open(sys.argv[1]).read()\n"
+                             "assert text.count('\\n') == 1 and text.endswith('\\n'), 'not one line'\n"
+                             "found = json.loads(text, object_pairs_hook=once)\n"
+                             "found.update({'plain.' + name: copies for name, (copies, size) in found['plain'].items()})\n"
+                             "found.update({'bytes.' + name: size for name, (copies, size) in found['plain'].items()})\n"
+                             "for word in sys.argv[2:]:\n"
+                             "    name, number = word.split('=')\n"
+                             "    if found.get(name) != int(number):\n"
+                             "        sys.exit(f'{name} is {found.get(name)}, not {number}')\n";
 
 struct wanted {
     char word[64][80];
@@ -44,7 +43,7 @@ static void want(struct wanted *wanted, const char *prefix, const char *name, ui
 static void read_by_python(const struct wanted *wanted)
 {
     char text[4096], path[64];
-    char *arguments[80] = {(char *)(uintptr_t)"python3", (char *)(uintptr_t)"-c", (char *)(uintptr_t)script, path};
+    char *arguments[80] = {(char *)(uintptr_t) "python3", (char *)(uintptr_t) "-c", (char *)(uintptr_t)script, path};
     size_t length = engine_summary(text, sizeof text, true);
     FILE *file = tmpfile();
     int status;

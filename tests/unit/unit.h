@@ -47,8 +47,7 @@ struct unit_test {
 #define TEST(suite, name) \
     static void body_##suite##_##name(void); \
     static const struct unit_test entry_##suite##_##name = {#suite, #name, body_##suite##_##name}; \
-    static const struct unit_test *const pointer_##suite##_##name __attribute__((section("unit_tests"), used)) = \
-        &entry_##suite##_##name; \
+    static const struct unit_test *const pointer_##suite##_##name __attribute__((section("unit_tests"), used)) = &entry_##suite##_##name; \
     static void body_##suite##_##name(void)
 
 #else
@@ -57,7 +56,10 @@ struct unit_test {
 
 #define TEST(suite, name) \
     static void body_##suite##_##name(void); \
-    Test(suite, name) { unit_report(body_##suite##_##name); } \
+    Test(suite, name) \
+    { \
+        unit_report(body_##suite##_##name); \
+    } \
     static void body_##suite##_##name(void)
 
 void unit_report(void (*body)(void));
@@ -75,7 +77,11 @@ enum unit_outcome unit_run(void (*body)(void), const char **text);
 void unit_fail(const char *file, int line, const char *format, ...) __attribute__((noreturn, format(printf, 3, 4)));
 void unit_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-#define CHECK(condition) do { if (!(condition)) UNIT_FAIL("%s", #condition); } while (0)
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) \
+            UNIT_FAIL("%s", #condition); \
+    } while (0)
 #define CHECK_EQ(a, b) \
     do { \
         long long a_ = (long long)(a), b_ = (long long)(b); \
@@ -83,7 +89,10 @@ void unit_skip(const char *format, ...) __attribute__((noreturn, format(printf, 
             UNIT_FAIL("%s is %lld, not %s = %lld", #a, a_, #b, b_); \
     } while (0)
 #define CHECK_AT(condition, where) \
-    do { if (!(condition)) UNIT_FAIL("%s at %s = %lld", #condition, #where, (long long)(where)); } while (0)
+    do { \
+        if (!(condition)) \
+            UNIT_FAIL("%s at %s = %lld", #condition, #where, (long long)(where)); \
+    } while (0)
 
 /* The start-up order of the shim, with these switches (COWSHIM_INTERNAL; NULL: none). COWSHIM_MIN_SIZE is 64K and
    COWSHIM_POLICY is memory, so that what is shared depends on nothing that happened before; a test may set both first. */

@@ -35,10 +35,10 @@ struct block {
     _Atomic unsigned holds;
     _Atomic unsigned extents_count;
     struct lock lock;
-    bool swept;            /* sweep.c's, under the sweep lock: it took this lock already */
+    bool swept; /* sweep.c's, under the sweep lock: it took this lock already */
     /* under the lock: */
-    struct tree extents; /* what of it shows a store; see extent.h */
-    bool live;           /* false once it left the registry: nothing may be mapped into it any more */
+    struct tree extents;   /* what of it shows a store; see extent.h */
+    bool live;             /* false once it left the registry: nothing may be mapped into it any more */
     _Atomic bool excluded; /* the program locked, protected or partly unmapped it */
     bool kept;             /* and not only protected: it stays excluded */
     _Atomic bool huge;     /* the program asked for huge pages here */
@@ -46,11 +46,11 @@ struct block {
     bool rewritten;        /* cowshim_expect_rewrite() */
     unsigned char header;  /* enum block_header */
     unsigned changing;     /* calls of the program that may unmap it, or protect foreign memory, under way here */
-    struct trace made;   /* of the last copy into it */
-    struct trace given;  /* of the last copy of it */
-    unsigned export_slot; /* registry lock; see export.h */
+    struct trace made;     /* of the last copy into it */
+    struct trace given;    /* of the last copy of it */
+    unsigned export_slot;  /* registry lock; see export.h */
     uintptr_t header_word; /* what the allocator has in front of the block, while its page is dropped */
-    size_t copied_pages; /* scattered private pages that copies of it had to copy since it was last whole */
+    size_t copied_pages;   /* scattered private pages that copies of it had to copy since it was last whole */
     /* under the lock of allocation.c: */
     struct block *next_stuck;
 };
@@ -89,9 +89,9 @@ struct block *block_add(uintptr_t start, size_t size, void *raw);
 /* One for other memory: 0, -EEXIST when it would overlap a block, -ENOMEM. */
 int block_add_foreign(uintptr_t start, size_t size, enum block_kind kind);
 
-struct block *block_find(uintptr_t address);       /* the one that contains the address, held, or NULL */
-struct block *block_find_start(uintptr_t start);   /* the one that starts there, held, or NULL */
-struct block *block_find_from(uintptr_t address);  /* the first that ends above the address, held, or NULL */
+struct block *block_find(uintptr_t address);                  /* the one that contains the address, held, or NULL */
+struct block *block_find_start(uintptr_t start);              /* the one that starts there, held, or NULL */
+struct block *block_find_from(uintptr_t address);             /* the first that ends above the address, held, or NULL */
 struct block *block_find_range(uintptr_t start, size_t size); /* the one that all of the range lies in, held, or NULL */
 bool block_contains(const struct block *block, uintptr_t start, size_t size);
 /* A stack inside a block (pthread_attr_setstack, coroutines): we cannot replace pages that we stand on. */

@@ -72,8 +72,7 @@ int foreign_forget(struct block *block, uintptr_t start, uintptr_t end)
     struct extent_spares spares;
     int error;
 
-    for (struct extent *extent = extent_from(block, start); extent != NULL && extent_start(extent) < end;
-         extent = extent_after(extent))
+    for (struct extent *extent = extent_from(block, start); extent != NULL && extent_start(extent) < end; extent = extent_after(extent))
         store_share(extent->store);
     error = extent_spares_take(&spares);
     if (error != 0)
@@ -138,8 +137,7 @@ static int unshare_piece(struct block *block, const struct piece *piece)
 }
 
 /* Calls treat() for each view that the kernel confirms, and forgets the others. */
-static int for_views(struct block *block, uintptr_t start, uintptr_t end,
-                     int (*treat)(struct block *block, const struct piece *piece))
+static int for_views(struct block *block, uintptr_t start, uintptr_t end, int (*treat)(struct block *block, const struct piece *piece))
 {
     struct vma_walk walk;
     struct piece piece;

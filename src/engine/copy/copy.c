@@ -80,7 +80,7 @@ static enum reason check_addresses(uintptr_t to, uintptr_t from, size_t size)
 struct copy {
     uintptr_t to, from;
     size_t size;
-    struct origin place; /* keys of 0: the program wants it shared, whatever the policy says */
+    struct origin place;           /* keys of 0: the program wants it shared, whatever the policy says */
     struct block *target, *source; /* held, or NULL */
     struct observed_verdict verdict;
     uint64_t plain; /* slices of its whole pages that are done when they are copied plainly */
@@ -206,8 +206,8 @@ static void say(const struct copy *copy, enum reason why, size_t done)
     if (why == REASON_none)
         log_debug("copy of %zu bytes from %p to %p: shared", copy->size, (void *)copy->from, (void *)copy->to);
     else
-        log_debug("copy of %zu bytes from %p to %p: %zu bytes shared, then plain: %s", copy->size, (void *)copy->from,
-                  (void *)copy->to, done, reason_words(why));
+        log_debug("copy of %zu bytes from %p to %p: %zu bytes shared, then plain: %s", copy->size, (void *)copy->from, (void *)copy->to,
+                  done, reason_words(why));
 }
 
 static void tell(struct copy *copy, enum reason why, size_t done)
@@ -274,8 +274,7 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
         return false;
     }
     why = perform(&copy, &done);
-    if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process &&
-        !overlap(copy.to, copy.from, size))
+    if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !overlap(copy.to, copy.from, size))
         drop_overwritten(copy.target, copy.to, size);
     if (why == REASON_unlikely && done == 0)
         hint_give(copy.to, copy.from, size);
@@ -313,8 +312,7 @@ static bool looks_used(struct pages pages)
     uintptr_t middle = page_down(pages.start + (pages.end - pages.start) / 2);
 
     return pagemap_any(PAGES_PRIVATE, pages.start, pages.start + page_size) != 0 &&
-           pagemap_any(PAGES_PRIVATE, middle, middle + page_size) != 0 &&
-           pagemap_any(PAGES_PRIVATE, pages.end - page_size, pages.end) != 0;
+           pagemap_any(PAGES_PRIVATE, middle, middle + page_size) != 0 && pagemap_any(PAGES_PRIVATE, pages.end - page_size, pages.end) != 0;
 }
 
 /* Zeroes only what is not zero already. False when the kernel does not tell: nothing is lost by filling all of it then. */
@@ -346,8 +344,8 @@ static bool zero_block(struct block *block, struct pages pages)
     bool zeroed = false;
 
     lock_take(&block->lock);
-    if (block_settled(block) && !extent_any(block, pages.start, pages.end) && !looks_used(pages) &&
-        look_holes_are_zero() && verify_range(block, pages.start, pages.end) == 0)
+    if (block_settled(block) && !extent_any(block, pages.start, pages.end) && !looks_used(pages) && look_holes_are_zero() &&
+        verify_range(block, pages.start, pages.end) == 0)
         zeroed = zero_used(pages);
     lock_drop(&block->lock);
     return zeroed;

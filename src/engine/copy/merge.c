@@ -66,8 +66,7 @@ static int mark_private(struct merge *merge, uintptr_t start, uintptr_t end, uin
         if (count < 0)
             return -ENODATA;
         for (int i = 0; i < count; i++)
-            bytes_fill(merge_fate(merge, merge->runs[i].start - shift), fate,
-                       (merge->runs[i].end - merge->runs[i].start) / page_size);
+            bytes_fill(merge_fate(merge, merge->runs[i].start - shift), fate, (merge->runs[i].end - merge->runs[i].start) / page_size);
     }
     return 0;
 }
@@ -86,8 +85,7 @@ static int judge(struct merge *merge, uintptr_t start, uintptr_t end)
         error = mark_private(merge, start + shift, end + shift, shift, FATE_PRIVATE);
     for (uintptr_t page = start; error == 0 && page < end; page += page_size) {
         unsigned char *fate = merge_fate(merge, page);
-        bool there = *fate == FATE_PRIVATE ||
-                     (*fate == FATE_STAYS && extent_any(merge->taker, page + shift, page + shift + page_size));
+        bool there = *fate == FATE_PRIVATE || (*fate == FATE_STAYS && extent_any(merge->taker, page + shift, page + shift + page_size));
 
         if (there && merge_equal(merge, page))
             *fate = FATE_SHOWN;

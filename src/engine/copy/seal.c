@@ -249,8 +249,8 @@ static bool add_stretch(struct page_run *list, size_t *length, uintptr_t start, 
 }
 
 /* Views and private runs of the range, merged. */
-static size_t list_stretches(const struct block *block, uintptr_t start, uintptr_t end, const struct page_run *runs,
-                             size_t count, struct page_run *list)
+static size_t list_stretches(const struct block *block, uintptr_t start, uintptr_t end, const struct page_run *runs, size_t count,
+                             struct page_run *list)
 {
     const struct extent *extent = extent_from(block, start);
     size_t length = 0;
@@ -273,8 +273,8 @@ static size_t list_stretches(const struct block *block, uintptr_t start, uintptr
     return length;
 }
 
-int seal_whole(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end,
-               const struct page_run *private_runs, size_t count)
+int seal_whole(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end, const struct page_run *private_runs,
+               size_t count)
 {
     struct page_run *list = scratch_take();
     size_t length = list == NULL ? 0 : list_stretches(block, start, end, private_runs, count, list);

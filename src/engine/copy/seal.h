@@ -14,8 +14,8 @@ size_t seal_runs(struct block *block, const struct write_guard *guard, struct pa
 
 /* Seals all that [start, end) shows or has, views included, as one piece each stretch: afterwards it is clean and has few extents.
    private_runs as above. 0 or -errno; in both cases the contents are right. */
-int seal_whole(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end,
-               const struct page_run *private_runs, size_t count);
+int seal_whole(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end, const struct page_run *private_runs,
+               size_t count);
 
 void seal_init(void);
 

@@ -23,8 +23,7 @@ static int show_extent(const struct showing *showing, const struct extent *exten
         return error;
     error = map_file(start + showing->shift, end - start, fd, extent_offset(extent, start));
     if (error == 0)
-        extent_set(showing->to, start + showing->shift, end + showing->shift, extent->store, extent_offset(extent, start),
-                   &spares);
+        extent_set(showing->to, start + showing->shift, end + showing->shift, extent->store, extent_offset(extent, start), &spares);
     extent_spares_give(&spares);
     return error;
 }

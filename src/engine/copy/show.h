@@ -14,7 +14,6 @@ struct showing {
 
 /* [start, end) of the source, of which the runs are the private pages that were not sealed: these are copied, and *copied grows by their
    bytes. 0 or -errno, then the target is unspecified there. */
-int show_range(const struct showing *showing, uintptr_t start, uintptr_t end, const struct page_run *runs, size_t count,
-               size_t *copied);
+int show_range(const struct showing *showing, uintptr_t start, uintptr_t end, const struct page_run *runs, size_t count, size_t *copied);
 
 #endif

@@ -42,8 +42,8 @@ struct work {
     struct judgement judgement;
     bool target_touched; /* the target was in use */
     struct window window;
-    uint64_t sealing;    /* nanoseconds that it took */
-    uint64_t scanned;    /* slices of the source that were looked at */
+    uint64_t sealing;               /* nanoseconds that it took */
+    uint64_t scanned;               /* slices of the source that were looked at */
     uint32_t private_pages[SLICES]; /* in these */
 };
 
@@ -273,8 +273,12 @@ static void begin(struct work *work, struct snapshot *ask)
     work->showing.from = ask->from;
     work->showing.to = ask->to;
     work->showing.shift = ask->target - ask->source;
-    work->venture = (struct venture){.from = ask->from, .to = ask->to, .source = ask->source, .shift = work->showing.shift,
-                                     .pages = ask->size / page_size, .place = ask->place};
+    work->venture = (struct venture){.from = ask->from,
+                                     .to = ask->to,
+                                     .source = ask->source,
+                                     .shift = work->showing.shift,
+                                     .pages = ask->size / page_size,
+                                     .place = ask->place};
 }
 
 enum reason snapshot_judge(const struct snapshot *ask, struct observed_verdict *verdict)

@@ -9,14 +9,14 @@
 
 /* What is asked for, and what came of it. */
 struct snapshot {
-    struct block *from, *to; /* both locks held */
+    struct block *from, *to;  /* both locks held */
     uintptr_t source, target; /* page-aligned, not overlapping */
     size_t size;
     struct origin place; /* where the policy learns; keys of 0: it is not asked */
-    size_t done;        /* leading bytes that are done: the target holds what the source holds, but for plain slices */
-    uint64_t plain;     /* slices (history.h) of all of it that are for the caller to copy, into memory that is there */
-    size_t plain_bytes; /* of what is done */
-    size_t copied;      /* bytes of what is done that were copied here */
+    size_t done;         /* leading bytes that are done: the target holds what the source holds, but for plain slices */
+    uint64_t plain;      /* slices (history.h) of all of it that are for the caller to copy, into memory that is there */
+    size_t plain_bytes;  /* of what is done */
+    size_t copied;       /* bytes of what is done that were copied here */
 };
 
 /* Makes the target show what the source does. REASON_none, or what stopped it short: the rest of the target is unspecified and for the

@@ -31,7 +31,8 @@ int verify_range(const struct block *block, uintptr_t start, uintptr_t end)
 
         if (error != 0)
             return error == -ENOENT ? -ESTALE : error;
-        if (!vma.readable || !vma.writable || vma.executable || vma.shared || (in_extent ? !verify_shows(&vma, extent, start) : vma.inode != 0))
+        if (!vma.readable || !vma.writable || vma.executable || vma.shared ||
+            (in_extent ? !verify_shows(&vma, extent, start) : vma.inode != 0))
             return -ESTALE;
         start = min_address(known, vma.end);
         if (in_extent && start == extent_end(extent))

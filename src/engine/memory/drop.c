@@ -111,8 +111,7 @@ int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end)
 /* The unit in which writers are held off and memory is used twice. */
 #define PIECE ((size_t)1 << 20)
 
-static int copy_piece(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end,
-                      struct extent_spares *spares)
+static int copy_piece(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end, struct extent_spares *spares)
 {
     uintptr_t temporary;
     int error = map_temporary(end - start, &temporary);

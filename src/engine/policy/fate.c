@@ -254,8 +254,7 @@ void fate_of_copy(struct block *block)
     log_debug("policy: %zu of %zu pages that were shared were rewritten, %zu read; lost %lld us", finding.written, finding.asked,
               finding.read, (long long)trace->lost / 1000);
     lock_take(&policy_lock);
-    policy_learn_copy(&policy, &trace->place, &finding.fate, finding.asked > 0 ? trace->lost : 0,
-                      finding.asked > 0 && trace->known);
+    policy_learn_copy(&policy, &trace->place, &finding.fate, finding.asked > 0 ? trace->lost : 0, finding.asked > 0 && trace->known);
     lock_drop(&policy_lock);
     if (finding.asked > 0)
         count(trace->lost);

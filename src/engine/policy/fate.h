@@ -12,9 +12,9 @@ struct venture {
     uintptr_t source, shift;
     size_t pages;
     struct origin place;
-    bool fresh, filled; /* what the target is, where no trace tells: never touched; in use */
+    bool fresh, filled;            /* what the target is, where no trace tells: never touched; in use */
     const uint32_t *private_pages; /* see struct facts; NULL: it is the first time that this one is decided */
-    int64_t purse; /* what was found then */
+    int64_t purse;                 /* what was found then */
 };
 
 struct judgement fate_decide(struct venture *venture);

@@ -33,15 +33,15 @@ struct origin {
 };
 
 struct history {
-    uint32_t key;    /* 0: nobody's */
-    uint16_t fates;  /* of copies, as far as counted */
+    uint32_t key;     /* 0: nobody's */
+    uint16_t fates;   /* of copies, as far as counted */
     uint16_t changes; /* likewise, of sources */
-    uint16_t doubts; /* slices were kept lately that are expected to be rewritten */
-    uint16_t read;   /* share of the shared pages that were read */
+    uint16_t doubts;  /* slices were kept lately that are expected to be rewritten */
+    uint16_t read;    /* share of the shared pages that were read */
     uint16_t target[SLICES], source[SLICES];
-    int64_t debt;    /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */
-    uint64_t last;   /* when there was a copy, in nanoseconds */
-    int64_t income;  /* what the time before that one allowed to lose */
+    int64_t debt;   /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */
+    uint64_t last;  /* when there was a copy, in nanoseconds */
+    int64_t income; /* what the time before that one allowed to lose */
 };
 
 /* What became of a copy, or of a source: SHARE_UNKNOWN for what nobody looked at. */

@@ -182,11 +182,12 @@ static bool bears(const struct scale *scale)
     unsigned empty = scale->count - (unsigned)__builtin_popcountll(facts->filled);
     int64_t fill = facts->huge ? scale->costs->copy : scale->costs->fill;
 
-    return scale->target == NULL || facts->purse >= PURSE_OPEN || scale->target->debt <= (int64_t)facts->pages * fill * empty / scale->count;
+    return scale->target == NULL || facts->purse >= PURSE_OPEN ||
+           scale->target->debt <= (int64_t)facts->pages * fill * empty / scale->count;
 }
 
 struct judgement judge_slices(const struct facts *facts, const struct costs *costs, const struct history *target,
-                       const struct history *source)
+                              const struct history *source)
 {
     struct judgement judgement = {.known = target != NULL};
     struct scale scale; /* of two kilobytes, which nobody has to zero first */

@@ -69,8 +69,7 @@ int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t
     return history == NULL ? purse : history_afford(history, now, purse);
 }
 
-struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts,
-                               const struct costs *costs)
+struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts, const struct costs *costs)
 {
     return judge_slices(facts, costs, who_knows(policy, place, false), who_knows(policy, place, true));
 }

@@ -20,8 +20,7 @@ struct origin policy_origin(uintptr_t caller, uintptr_t source, size_t size);
 
 /* What a copy may lose that is about to be made, of a process that has used so much processor time, now; asked once for each. */
 int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t processor_ns, uint64_t now);
-struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts,
-                               const struct costs *costs);
+struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts, const struct costs *costs);
 /* What became of a copy; lost: what it cost more than one that is not shared, if it was shared; known: as in its judgement. */
 void policy_learn_copy(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost, bool known);
 /* What became of a source between two copies. */

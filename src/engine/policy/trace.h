@@ -23,7 +23,7 @@ struct trace {
     bool huge;        /* it is shown in huge pages */
     unsigned sampled; /* how many samples there are */
     struct origin place;
-    int64_t lost;     /* what it has cost by now more than without us; of the target only */
+    int64_t lost; /* what it has cost by now more than without us; of the target only */
     struct trace_sample samples[TRACE_SAMPLES];
 };
 

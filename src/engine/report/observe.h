@@ -16,9 +16,9 @@
 #define OBSERVER_VERSION 1
 
 struct observed_verdict {
-    unsigned reason; /* enum reason; REASON_none: shared, or would be as far as the policy was not asked */
-    size_t shared;   /* bytes that were */
-    unsigned site;   /* where the policy learns */
+    unsigned reason;                              /* enum reason; REASON_none: shared, or would be as far as the policy was not asked */
+    size_t shared;                                /* bytes that were */
+    unsigned site;                                /* where the policy learns */
     bool target_touched, target_huge, huge_store; /* what the policy is asked with; see struct facts */
 };
 
@@ -32,7 +32,7 @@ struct observer {
        COWSHIM_MIN_SIZE; where is it? False: this copy does not matter, and is not told of. */
     bool (*look)(enum observed_event event, size_t size);
     void (*block_added)(uintptr_t start, size_t size);
-    void (*block_leaves)(uintptr_t start, size_t size); /* its memory is still there */
+    void (*block_leaves)(uintptr_t start, size_t size);                 /* its memory is still there */
     void (*block_returns)(uintptr_t was, uintptr_t start, size_t size); /* after block_leaves, by the same thread */
     void (*copy_begins)(uintptr_t to, uintptr_t from, size_t size);
     void (*copy_judged)(uintptr_t to, uintptr_t from, size_t size, const struct observed_verdict *verdict);

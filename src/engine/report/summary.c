@@ -115,9 +115,9 @@ static void put_json(struct page_text *page, const struct figures *figures)
 {
     put(page, "{\"cowshim\":1,\"pid\":%ld", sys_process());
     put_argv(page, &figures->command);
-    put(page, ",\"seconds\":%llu.%03llu,\"peak_memory\":%llu,\"peak_saved\":%llu",
-        (unsigned long long)(figures->nanoseconds / 1000000000), (unsigned long long)(figures->nanoseconds / 1000000 % 1000),
-        (unsigned long long)figures->peak.memory, (unsigned long long)figures->peak.saved);
+    put(page, ",\"seconds\":%llu.%03llu,\"peak_memory\":%llu,\"peak_saved\":%llu", (unsigned long long)(figures->nanoseconds / 1000000000),
+        (unsigned long long)(figures->nanoseconds / 1000000 % 1000), (unsigned long long)figures->peak.memory,
+        (unsigned long long)figures->peak.saved);
     put(page, ",\"blocks\":%zu,\"views\":%zu,\"stores\":%zu,\"store_bytes\":%llu,\"descriptors\":%u", block_count(), extent_count(),
         figures->stores, (unsigned long long)figures->allocated, descriptor_count());
     for (int i = 0; i < COUNTERS; i++)
@@ -130,7 +130,7 @@ static void put_json(struct page_text *page, const struct figures *figures)
 }
 
 /* Mebibytes with one digit behind the point. */
-#define MIB(bytes) (unsigned long long)((bytes) >> 20), (unsigned long long)(((bytes) & 0xfffff) * 10 >> 20)
+#define MIB(bytes) (unsigned long long)((bytes) >> 20), (unsigned long long)(((bytes)&0xfffff) * 10 >> 20)
 
 /* "python3 model.py": in one line, and not long. */
 static void put_name(struct page_text *page, const struct command *command)

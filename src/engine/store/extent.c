@@ -81,8 +81,7 @@ bool extent_any(const struct block *block, uintptr_t start, uintptr_t end)
     return extent != NULL && extent_start(extent) < end;
 }
 
-static void insert(struct extent *extent, struct block *block, uintptr_t start, uintptr_t end, struct store *store,
-                   uint64_t offset)
+static void insert(struct extent *extent, struct block *block, uintptr_t start, uintptr_t end, struct store *store, uint64_t offset)
 {
     extent->by_address.key = start;
     extent->by_offset.key = offset;
@@ -166,8 +165,7 @@ static void join(struct extent *left, struct extent *right)
     resize(left, extent_start(left), end);
 }
 
-void extent_set(struct block *block, uintptr_t start, uintptr_t end, struct store *store, uint64_t offset,
-                struct extent_spares *spares)
+void extent_set(struct block *block, uintptr_t start, uintptr_t end, struct store *store, uint64_t offset, struct extent_spares *spares)
 {
     struct extent *extent;
     struct extent *neighbour;

@@ -28,8 +28,7 @@ int extent_spares_take(struct extent_spares *spares); /* 0 or -ENOMEM */
 void extent_spares_give(struct extent_spares *spares);
 
 /* [start, end) shows the store from offset on; what it showed before is forgotten. */
-void extent_set(struct block *block, uintptr_t start, uintptr_t end, struct store *store, uint64_t offset,
-                struct extent_spares *spares);
+void extent_set(struct block *block, uintptr_t start, uintptr_t end, struct store *store, uint64_t offset, struct extent_spares *spares);
 /* [start, end) is anonymous now. */
 void extent_clear(struct block *block, uintptr_t start, uintptr_t end, struct extent_spares *spares);
 

@@ -24,13 +24,13 @@ struct store_file {
     enum storefile_kind kind;
     struct descriptor descriptor;
     struct witness witness; /* as old as the file */
-    bool own;           /* ours alone to write, and to give back what no store of ours has */
-    uint64_t length;    /* of the file */
-    uint64_t end;       /* nothing is taken from here on */
-    struct tree free;   /* below the end, by offset */
-    struct tree stores; /* by offset */
-    unsigned count;     /* of stores, */
-    unsigned idle;      /* and of these, those that we show no more and could not give back */
+    bool own;               /* ours alone to write, and to give back what no store of ours has */
+    uint64_t length;        /* of the file */
+    uint64_t end;           /* nothing is taken from here on */
+    struct tree free;       /* below the end, by offset */
+    struct tree stores;     /* by offset */
+    unsigned count;         /* of stores, */
+    unsigned idle;          /* and of these, those that we show no more and could not give back */
     struct store_file *next;
 };
 

@@ -221,4 +221,3 @@ bool store_settle(void)
         punch_gaps(left);
     return regained;
 }
-

@@ -37,12 +37,12 @@
 #define WATCH_FROM ((uint64_t)1 << 20)
 
 static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
-static uint64_t faults_then;    /* when we last looked */
-static uint64_t unshown_so_far; /* since then */
-static bool unfinished;          /* the last walk was cut short */
+static uint64_t faults_then;        /* when we last looked */
+static uint64_t unshown_so_far;     /* since then */
+static bool unfinished;             /* the last walk was cut short */
 static _Atomic uint64_t rest_until; /* looking found nothing: not again before this time */
-static uint64_t settle_after;    /* others were asked: not again before this time */
-static _Atomic bool demanded;    /* what died may have been a secret: whatever it costs, at the next event */
+static uint64_t settle_after;       /* others were asked: not again before this time */
+static _Atomic bool demanded;       /* what died may have been a secret: whatever it costs, at the next event */
 
 /* False: cut short. *freed grows by the bytes given back. */
 static bool sweep_store(struct store *store, struct view *views, uint64_t *freed)

@@ -24,17 +24,17 @@ struct store {
     /* under the stores lock: */
     uint64_t used; /* next free offset */
     unsigned holds;
-    bool astray;         /* a view of it was moved or unmapped by the program: somebody may show it whom we do not know */
-    bool idle;           /* shown by nobody of us, and counted so in the file */
-    unsigned writers;    /* seals under way: what they wrote is not shown yet */
-    unsigned changes;    /* of the views, counted */
+    bool astray;      /* a view of it was moved or unmapped by the program: somebody may show it whom we do not know */
+    bool idle;        /* shown by nobody of us, and counted so in the file */
+    unsigned writers; /* seals under way: what they wrote is not shown yet */
+    unsigned changes; /* of the views, counted */
     unsigned view_count;
-    struct tree views; /* extents by offset */
+    struct tree views;             /* extents by offset */
     struct store *next, *previous; /* of those that are held, or that wait to be given back */
     /* sweep.c's, while all blocks that show the store are locked: one bit a page that was punched already */
-    unsigned char *punched; /* NULL: none was */
+    unsigned char *punched;           /* NULL: none was */
     unsigned char few[STORE_FEW / 8]; /* the bits of a store that has no more pages */
-    uint64_t sweep_at; /* where the next look begins, if the last one was cut short; else 0 */
+    uint64_t sweep_at;                /* where the next look begins, if the last one was cut short; else 0 */
 };
 
 static inline uint64_t store_start(const struct store *store)
@@ -54,7 +54,7 @@ int store_use(struct store *store);
 void store_hold(struct store *store);
 void store_release(struct store *store);
 
-void store_add_view(struct store *store, struct tree_node *by_offset);   /* holds the store */
+void store_add_view(struct store *store, struct tree_node *by_offset);                 /* holds the store */
 void store_remove_view(struct store *store, struct tree_node *by_offset, size_t size); /* does not release it */
 
 /* The store after this one (NULL: the first), held; this one is released. For walks over all stores. */

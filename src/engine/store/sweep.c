@@ -108,8 +108,7 @@ static size_t next_new(const unsigned char *dead, const unsigned char *punched, 
     return from < pages ? from : pages;
 }
 
-static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsigned char *dead, size_t pages,
-                       unsigned char *punched)
+static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsigned char *dead, size_t pages, unsigned char *punched)
 {
     size_t base = (offset - store_start(sweep->store)) / page_size;
     size_t to;

@@ -22,7 +22,7 @@ struct sweep {
     struct store_picture picture;
     struct view *views; /* by rising offset */
     size_t count;
-    uint64_t end; /* what lies beyond is not looked at */
+    uint64_t end;      /* what lies beyond is not looked at */
     uint64_t deadline; /* of usage_now(), as long as nothing was found */
     uint64_t freed;
 };
