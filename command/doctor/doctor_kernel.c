@@ -48,7 +48,7 @@ static void remedy_uffd(struct finding *finding, int error)
 }
 
 /* Two mappings, as NumPy's advice makes of an array: 0 or -errno. */
-static int try_to_hold(const struct write_guard *guard)
+static int try_to_stop_writers(const struct write_guard *guard)
 {
     size_t half = 16 * page_size;
     char *memory = mmap(NULL, 2 * half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -59,7 +59,7 @@ static int try_to_hold(const struct write_guard *guard)
     madvise(memory + half, half, MADV_DONTDUMP);
     for (size_t at = 0; at < 2 * half; at += page_size)
         memory[at] = 1;
-    error = guard->hold((uintptr_t)memory, (uintptr_t)memory + 2 * half);
+    error = guard->stop_writers((uintptr_t)memory, (uintptr_t)memory + 2 * half);
     if (error == 0)
         guard->cancel((uintptr_t)memory, (uintptr_t)memory + 2 * half);
     munmap(memory, 2 * half);
@@ -70,7 +70,7 @@ static int try_to_hold(const struct write_guard *guard)
 static void guard(struct findings *findings)
 {
     const struct write_guard *picked = write_guard_pick(2);
-    int error = picked == NULL ? 0 : try_to_hold(picked);
+    int error = picked == NULL ? 0 : try_to_stop_writers(picked);
 
     if (error != 0)
         finding_remedy(finding_add(findings, "other threads", VERDICT_DEGRADED,

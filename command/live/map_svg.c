@@ -39,7 +39,7 @@ static void put_rect(const struct drawing *drawing, enum cell_kind kind, double 
 }
 
 /* What the pointer reads over a cell. */
-static void put_cell_title(const struct drawing *drawing, const struct row *row, const struct cell *cell)
+static void put_cell_title(const struct drawing *drawing, const struct row *row, const struct picture_cell *cell)
 {
     char size[SIZE_TEXT], text[PARTNERS_TEXT];
     size_t page_size = drawing->picture->scene->page_size;
@@ -56,7 +56,7 @@ static void put_cell_title(const struct drawing *drawing, const struct row *row,
     fputs("</title>", drawing->out);
 }
 
-static bool is_pure(const struct cell *cell)
+static bool is_pure(const struct picture_cell *cell)
 {
     for (int kind = 0; kind < CELL_KINDS; kind++)
         if (cell->count[kind] == cell->pages)
@@ -65,7 +65,7 @@ static bool is_pure(const struct cell *cell)
 }
 
 /* Neighbours that look alike and are shown equally often become one. */
-static size_t merge(const struct row *row, size_t first, struct cell *merged)
+static size_t merge(const struct row *row, size_t first, struct picture_cell *merged)
 {
     size_t i = first + 1;
 
@@ -73,7 +73,7 @@ static size_t merge(const struct row *row, size_t first, struct cell *merged)
     if (!is_pure(merged) || merged->least != merged->most)
         return i;
     for (; i < row->cell_count; i++) {
-        const struct cell *cell = &row->cells[i];
+        const struct picture_cell *cell = &row->cells[i];
 
         for (int kind = 0; kind < CELL_KINDS; kind++)
             if ((cell->count[kind] > 0) != (merged->count[kind] > 0))
@@ -88,7 +88,7 @@ static size_t merge(const struct row *row, size_t first, struct cell *merged)
 }
 
 /* The kinds of a mixed cell stand on each other, the costly ones below. */
-static void put_cell(const struct drawing *drawing, const struct row *row, const struct cell *cell, double y, double scale)
+static void put_cell(const struct drawing *drawing, const struct row *row, const struct picture_cell *cell, double y, double scale)
 {
     double x = LEFT + (double)cell->first * scale;
     double width = (double)cell->pages * scale;
@@ -128,7 +128,7 @@ static void put_array_title(const struct drawing *drawing, const struct array *a
 
 static void put_row(const struct drawing *drawing, const struct row *row, double y, size_t longest)
 {
-    const struct cell whole = {.first = 0, .pages = row->pages};
+    const struct picture_cell whole = {.first = 0, .pages = row->pages};
     double scale = (double)CELLS / (double)longest;
     double base = y + drawing->height * (drawing->small ? 0.95 : 0.78);
     char size[SIZE_TEXT], text[PARTNERS_TEXT];
@@ -145,7 +145,7 @@ static void put_row(const struct drawing *drawing, const struct row *row, double
     fprintf(drawing->out, "<text class=\"m\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f %% shared</text>\n", LEFT - 10, base,
             100 * (double)row->count[CELL_SHARED] / (double)row->pages);
     for (size_t i = 0; i < row->cell_count;) {
-        struct cell cell;
+        struct picture_cell cell;
 
         i = merge(row, i, &cell);
         put_cell(drawing, row, &cell, y, scale);

@@ -17,7 +17,7 @@ struct style {
 };
 
 /* The two kinds that most of the cell is; the second is CELL_KINDS when there is only one. In their fixed order. */
-static void two_kinds(const struct cell *cell, enum cell_kind *low, enum cell_kind *high)
+static void two_kinds(const struct picture_cell *cell, enum cell_kind *low, enum cell_kind *high)
 {
     int best = 0, second = -1;
 
@@ -32,7 +32,7 @@ static void two_kinds(const struct cell *cell, enum cell_kind *low, enum cell_ki
 }
 
 /* A mixed cell is filled from below with the later kind, as far as that goes. */
-static void draw_coloured(const struct style *style, const struct cell *cell)
+static void draw_coloured(const struct style *style, const struct picture_cell *cell)
 {
     static const char *const eighths[] = {"\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587"};
     enum cell_kind low, high;
@@ -50,7 +50,7 @@ static void draw_coloured(const struct style *style, const struct cell *cell)
     fprintf(style->out, "\033[38;5;%d;48;5;%dm%s\033[0m", colours_of[high], colours_of[low], eighths[part - 1]);
 }
 
-static void draw_letter(const struct style *style, const struct cell *cell)
+static void draw_letter(const struct style *style, const struct picture_cell *cell)
 {
     enum cell_kind low, high;
 
@@ -81,7 +81,7 @@ static size_t unit_of(const struct row *row)
 
 static void draw_row(const struct picture *picture, const struct row *row, const struct style *style, size_t cells)
 {
-    const struct cell whole = {.first = 0, .pages = row->pages};
+    const struct picture_cell whole = {.first = 0, .pages = row->pages};
     char size[SIZE_TEXT], text[PARTNERS_TEXT], label[32];
     size_t shared = row->count[CELL_SHARED];
 

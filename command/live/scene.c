@@ -132,7 +132,7 @@ void scene_add_relatives(struct scene *scene)
         process_each(add_if_related, scene);
 }
 
-const struct view *scene_view_at(const struct member *member, uintptr_t address)
+const struct scene_view *scene_view_at(const struct member *member, uintptr_t address)
 {
     size_t low = 0, high = member->view_count;
 
@@ -172,9 +172,9 @@ static bool mark_private(const struct scene *scene, int pagemap, uintptr_t start
 }
 
 /* A part of a view over pages whose private ones are marked: the others show the store. */
-static void show_view(struct scene *scene, const struct view *view, uintptr_t from, uintptr_t to, unsigned char *state)
+static void show_view(struct scene *scene, const struct scene_view *view, uintptr_t from, uintptr_t to, unsigned char *state)
 {
-    struct store_file *store = &scene->stores[view->store];
+    struct scene_store *store = &scene->stores[view->store];
     size_t page = (view->offset + (from - view->start)) / scene->page_size;
 
     for (; from < to; from += scene->page_size, state++, page++) {
@@ -211,7 +211,7 @@ static void look_at_array(struct scene *scene, struct member *member, int pagema
 }
 
 /* Views in no array: of a child whose page is not there yet, and memory that was moved by the program. */
-static void look_between(struct scene *scene, int pagemap, const struct view *view, uintptr_t from, uintptr_t to)
+static void look_between(struct scene *scene, int pagemap, const struct scene_view *view, uintptr_t from, uintptr_t to)
 {
     unsigned char *state = from < to ? calloc((to - from) / scene->page_size, 1) : NULL;
 
@@ -225,7 +225,7 @@ static void look_outside(struct scene *scene, const struct member *member, int p
     size_t next = 0;
 
     for (size_t i = 0; i < member->view_count; i++) {
-        const struct view *view = &member->views[i];
+        const struct scene_view *view = &member->views[i];
         uintptr_t at = view->start;
 
         while (next < member->array_count && member->arrays[next].start + member->arrays[next].pages * scene->page_size <= at)
@@ -275,7 +275,7 @@ static void look_at_member(struct scene *scene, struct member *member)
     add_up(scene, member);
 }
 
-static uint64_t dead_bytes(const struct scene *scene, const struct store_file *store)
+static uint64_t dead_bytes(const struct scene *scene, const struct scene_store *store)
 {
     uint64_t dead = 0;
 
@@ -288,7 +288,7 @@ static uint64_t dead_bytes(const struct scene *scene, const struct store_file *s
 static void add_stores(struct scene *scene)
 {
     for (size_t i = 0; i < scene->store_count; i++) {
-        const struct store_file *store = &scene->stores[i];
+        const struct scene_store *store = &scene->stores[i];
         uint64_t dead = dead_bytes(scene, store);
 
         scene->figures.stores++;

@@ -20,13 +20,13 @@ enum page_state {
 };
 
 /* A mapping of a store. */
-struct view {
+struct scene_view {
     uintptr_t start, end;
     uint64_t offset;
     unsigned store; /* in the scene */
 };
 
-struct store_file {
+struct scene_store {
     dev_t device;
     ino_t inode;
     uint64_t size, allocated; /* bytes */
@@ -61,7 +61,7 @@ struct figures {
 
 struct member {
     struct process process;
-    struct view *views; /* by address */
+    struct scene_view *views; /* by address */
     size_t view_count;
     unsigned *stores; /* that it has mapped or open */
     size_t store_count;
@@ -75,7 +75,7 @@ struct scene {
     size_t page_size;
     struct member *members;
     size_t member_count;
-    struct store_file *stores;
+    struct scene_store *stores;
     size_t store_count;
     struct figures figures; /* of all: a store that several processes show counts once */
 };
@@ -103,6 +103,6 @@ void scene_add_relatives(struct scene *scene);
 void scene_look(struct scene *scene);
 
 /* The view that shows the page, or NULL; and the page of the store that it shows. */
-const struct view *scene_view_at(const struct member *member, uintptr_t address);
+const struct scene_view *scene_view_at(const struct member *member, uintptr_t address);
 
 #endif

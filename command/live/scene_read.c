@@ -58,9 +58,9 @@ static int find_store(const struct scene *scene, dev_t device, ino_t inode)
     return -1;
 }
 
-static struct store_file *new_store(struct scene *scene, dev_t device, ino_t inode)
+static struct scene_store *new_store(struct scene *scene, dev_t device, ino_t inode)
 {
-    struct store_file *more = realloc(scene->stores, (scene->store_count + 1) * sizeof *more);
+    struct scene_store *more = realloc(scene->stores, (scene->store_count + 1) * sizeof *more);
 
     if (more == NULL)
         return NULL;
@@ -73,7 +73,7 @@ static struct store_file *new_store(struct scene *scene, dev_t device, ino_t ino
 }
 
 /* Which pages of the file have memory. Without the right to open it: all. */
-static void map_store(struct store_file *store, int fd, size_t page_size)
+static void map_store(struct scene_store *store, int fd, size_t page_size)
 {
     off_t from = 0;
 
@@ -94,7 +94,7 @@ static void map_store(struct store_file *store, int fd, size_t page_size)
     }
 }
 
-static void measure_store(const struct scene *scene, struct store_file *store, uint64_t size, uint64_t allocated, int fd)
+static void measure_store(const struct scene *scene, struct scene_store *store, uint64_t size, uint64_t allocated, int fd)
 {
     size_t pages = (size / scene->page_size) + (size % scene->page_size != 0);
 
@@ -115,7 +115,7 @@ static int read_store(struct scene *scene, const char *path)
     struct stat status;
     int place = open(path, O_PATH | O_CLOEXEC);
     int known = -1;
-    struct store_file *store;
+    struct scene_store *store;
     int fd;
 
     if (place < 0)
@@ -180,7 +180,7 @@ static int find_mapped_store(struct scene *scene, const struct member *member, c
     char path[96];
     int known = find_store(scene, line->device, line->inode);
     uint64_t size = line->offset + (line->end - line->start);
-    struct store_file *store;
+    struct scene_store *store;
 
     if (known >= 0 && scene->stores[known].size >= size)
         return known;
@@ -207,14 +207,14 @@ static void add_view(struct scene *scene, struct member *member, const struct li
     note_store(member, store);
     if (store >= 0 && (member->view_count & (member->view_count - 1)) == 0) {
         size_t room = member->view_count == 0 ? 1 : 2 * member->view_count;
-        struct view *views = realloc(member->views, room * sizeof *views);
+        struct scene_view *views = realloc(member->views, room * sizeof *views);
 
         if (views == NULL)
             return;
         member->views = views;
     }
     if (store >= 0)
-        member->views[member->view_count++] = (struct view){line->start, line->end, line->offset, (unsigned)store};
+        member->views[member->view_count++] = (struct scene_view){line->start, line->end, line->offset, (unsigned)store};
 }
 
 /* The end of what is mapped without a gap, from line to line. */

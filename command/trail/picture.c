@@ -8,15 +8,15 @@
 #define ROWS_MOST 2000
 #define CELLS_LEAST 6
 
-static unsigned times_shown(const struct picture *picture, const struct view *view, uintptr_t address)
+static unsigned times_shown(const struct picture *picture, const struct scene_view *view, uintptr_t address)
 {
-    const struct store_file *store = &picture->scene->stores[view->store];
+    const struct scene_store *store = &picture->scene->stores[view->store];
     size_t page = (view->offset + (address - view->start)) / picture->scene->page_size;
 
     return page < store->pages ? store->shown[page] : 0;
 }
 
-static void count_page(struct cell *cell, enum cell_kind kind, unsigned shown)
+static void count_page(struct picture_cell *cell, enum cell_kind kind, unsigned shown)
 {
     cell->count[kind]++;
     if (shown == 0)
@@ -27,10 +27,10 @@ static void count_page(struct cell *cell, enum cell_kind kind, unsigned shown)
         cell->most = shown;
 }
 
-static void fill_array_cell(const struct picture *picture, const struct array *array, struct cell *cell)
+static void fill_array_cell(const struct picture *picture, const struct array *array, struct picture_cell *cell)
 {
     size_t page_size = picture->scene->page_size;
-    const struct view *view = NULL;
+    const struct scene_view *view = NULL;
 
     for (size_t page = cell->first; page < cell->first + cell->pages; page++) {
         uintptr_t address = array->start + page * page_size;
@@ -47,7 +47,7 @@ static void fill_array_cell(const struct picture *picture, const struct array *a
     }
 }
 
-static void fill_store_cell(const struct store_file *store, struct cell *cell)
+static void fill_store_cell(const struct scene_store *store, struct picture_cell *cell)
 {
     for (size_t page = cell->first; page < cell->first + cell->pages; page++) {
         unsigned shown = store->shown[page];
@@ -72,7 +72,7 @@ static bool fill_row(const struct picture *picture, struct row *row, size_t long
         return false;
     row->cell_count = count;
     for (size_t i = 0; i < count; i++) {
-        struct cell *cell = &row->cells[i];
+        struct picture_cell *cell = &row->cells[i];
 
         cell->first = row->pages * i / count;
         cell->pages = row->pages * (i + 1) / count - cell->first;
@@ -127,7 +127,7 @@ static void list_rows(struct picture *picture)
             picture->rows[picture->row_count++] = (struct row){.array = array, .number = (unsigned)i + 1, .pages = array->pages};
     }
     for (size_t i = 0; i < member->store_count; i++) {
-        const struct store_file *store = &picture->scene->stores[member->stores[i]];
+        const struct scene_store *store = &picture->scene->stores[member->stores[i]];
 
         picture->rows[picture->row_count++] = (struct row){.store = store, .number = (unsigned)i + 1, .pages = store->pages};
     }
@@ -193,7 +193,7 @@ struct range {
 };
 
 /* Whether the view shows a page of the range that was not rewritten there. What no array tells of, another process's, is taken as shown. */
-static bool shows_any(const struct picture *picture, const struct member *member, const struct view *view, const struct range *range)
+static bool shows_any(const struct picture *picture, const struct member *member, const struct scene_view *view, const struct range *range)
 {
     size_t page_size = picture->scene->page_size;
     uint64_t from = range->from > view->offset ? range->from : view->offset;
@@ -239,7 +239,7 @@ static void find_in_member(struct partners *partners, const struct member *membe
 
     partners->last = 0;
     for (size_t i = 0; i < member->view_count; i++) {
-        const struct view *view = &member->views[i];
+        const struct scene_view *view = &member->views[i];
         unsigned number = own ? number_at(member, view->start) : 0;
         bool shows = false;
 
@@ -258,7 +258,7 @@ static void find_in_member(struct partners *partners, const struct member *membe
 
 #define RANGES 16
 
-static size_t ranges_of(const struct picture *picture, const struct row *row, const struct cell *cell, struct range ranges[RANGES])
+static size_t ranges_of(const struct picture *picture, const struct row *row, const struct picture_cell *cell, struct range ranges[RANGES])
 {
     size_t page_size = picture->scene->page_size;
     size_t count = 0;
@@ -270,7 +270,7 @@ static size_t ranges_of(const struct picture *picture, const struct row *row, co
     }
     for (size_t page = cell->first; page < cell->first + cell->pages; page++) {
         uintptr_t address = row->array->start + page * page_size;
-        const struct view *view;
+        const struct scene_view *view;
         uint64_t offset;
 
         if (row->array->state[page] != PAGE_SHOWN || (view = scene_view_at(picture->member, address)) == NULL)
@@ -284,7 +284,7 @@ static size_t ranges_of(const struct picture *picture, const struct row *row, co
     return count;
 }
 
-const char *picture_partners(const struct picture *picture, const struct row *row, const struct cell *cell, unsigned most,
+const char *picture_partners(const struct picture *picture, const struct row *row, const struct picture_cell *cell, unsigned most,
                              char text[PARTNERS_TEXT])
 {
     struct range ranges[RANGES];

@@ -14,7 +14,7 @@ enum cell_kind {
     CELL_KINDS
 };
 
-struct cell {
+struct picture_cell {
     size_t first, pages; /* in the array or store */
     size_t count[CELL_KINDS];
     unsigned least, most; /* how often its shown pages are shown */
@@ -22,10 +22,10 @@ struct cell {
 
 struct row {
     const struct array *array; /* or NULL: a store */
-    const struct store_file *store;
+    const struct scene_store *store;
     unsigned number; /* from 1, of all arrays or all stores */
     size_t pages;
-    struct cell *cells;
+    struct picture_cell *cells;
     size_t cell_count;
     size_t count[CELL_KINDS];
 };
@@ -45,7 +45,7 @@ void picture_end(struct picture *picture);
 
 /* "#1, #2 and 5 more; pid 77": who else shows these pages. Empty when nobody does. */
 #define PARTNERS_TEXT 120
-const char *picture_partners(const struct picture *picture, const struct row *row, const struct cell *cell, unsigned most,
+const char *picture_partners(const struct picture *picture, const struct row *row, const struct picture_cell *cell, unsigned most,
                              char text[PARTNERS_TEXT]);
 /* The number of the array that an address is in, or 0. */
 unsigned picture_array_at(const struct picture *picture, uintptr_t address);

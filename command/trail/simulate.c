@@ -40,7 +40,7 @@ static void attribute(struct world *world, uint32_t steps)
 {
     for (uint32_t i = 0; i < steps; i++)
         for (uint32_t k = 0; world->blocks[i] != NULL && k < world->blocks[i]->count; k++) {
-            const struct cell *cell = &world->blocks[i]->cells[k];
+            const struct world_cell *cell = &world->blocks[i]->cells[k];
 
             if (cell->made_by != NO_BLOCK && cell->holder != NULL && cell->holder->earlier != NULL)
                 world->out->outcomes[cell->made_by].saved += cell->holder->weight;
@@ -53,7 +53,7 @@ static bool walk(struct world *world)
     uint32_t count = world->trail->count;
     uint32_t peak = world->peak_step;
 
-    world->blocks = calloc(count + 1, sizeof(struct block *));
+    world->blocks = calloc(count + 1, sizeof(struct world_block *));
     if (world->blocks == NULL)
         return false;
     memset(&world->shim, 0, sizeof world->shim);

@@ -6,7 +6,7 @@
 
 #include "engine/report/counters.h"
 
-static void hold(struct world *world, struct cell *cell, struct version *version, double weight)
+static void version_add_holder(struct world *world, struct world_cell *cell, struct version *version, double weight)
 {
     struct holder *holder = calloc(1, sizeof *holder);
 
@@ -25,7 +25,7 @@ static void hold(struct world *world, struct cell *cell, struct version *version
     cell->holder = holder;
 }
 
-static void let_go(struct world *world, struct cell *cell)
+static void version_drop_holder(struct world *world, struct world_cell *cell)
 {
     struct holder *holder = cell->holder;
     struct version *version = holder == NULL ? NULL : holder->version;
@@ -49,22 +49,22 @@ static void let_go(struct world *world, struct cell *cell)
     free(holder);
 }
 
-static void hold_alone(struct world *world, struct cell *cell, double weight)
+static void version_begin(struct world *world, struct world_cell *cell, double weight)
 {
     struct version *version = calloc(1, sizeof *version);
 
-    let_go(world, cell);
+    version_drop_holder(world, cell);
     if (version == NULL) {
         world->failed = true;
         return;
     }
-    hold(world, cell, version, weight);
+    version_add_holder(world, cell, version, weight);
     if (cell->holder == NULL)
         free(version);
 }
 
 /* Where the cell of a page is, or would be. */
-static uint32_t cell_index(const struct block *block, uint32_t page)
+static uint32_t cell_index(const struct world_block *block, uint32_t page)
 {
     uint32_t low = 0, high = block->count;
 
@@ -79,16 +79,16 @@ static uint32_t cell_index(const struct block *block, uint32_t page)
     return low;
 }
 
-static bool is_cell(const struct block *block, uint32_t index, uint32_t page)
+static bool is_cell(const struct world_block *block, uint32_t index, uint32_t page)
 {
     return index < block->count && block->cells[index].page == page;
 }
 
 /* The cell of a page; a new one where there was none. */
-static struct cell *cell_at(struct world *world, struct block *block, uint32_t page)
+static struct world_cell *cell_at(struct world *world, struct world_block *block, uint32_t page)
 {
     uint32_t index = cell_index(block, page);
-    struct cell *cells;
+    struct world_cell *cells;
 
     if (is_cell(block, index, page)) {
         block->cells[index].unwatched = false;
@@ -102,12 +102,12 @@ static struct cell *cell_at(struct world *world, struct block *block, uint32_t p
     block->cells = cells;
     memmove(cells + index + 1, cells + index, (block->count - index) * sizeof *cells);
     block->count++;
-    cells[index] = (struct cell){.page = page, .made_by = NO_BLOCK};
+    cells[index] = (struct world_cell){.page = page, .made_by = NO_BLOCK};
     return &cells[index];
 }
 
 /* The copy that wrote a cell is over, or the program is: was it worth it? */
-static void weigh(struct world *world, const struct cell *cell)
+static void weigh(struct world *world, const struct world_cell *cell)
 {
     struct outcome *outcome;
 
@@ -156,7 +156,7 @@ static uint32_t tally_fate(const struct tally *tally, const struct past *past, s
 }
 
 /* As fate_of_copy() of the engine: what became of the copy is learned. */
-static void tell_fate(struct world *world, struct block *block)
+static void tell_fate(struct world *world, struct world_block *block)
 {
     struct past *past = &block->made;
     struct tally tally = {0};
@@ -164,7 +164,7 @@ static void tell_fate(struct world *world, struct block *block)
     uint32_t written;
 
     for (uint32_t i = 0; past->pages > 0 && i < block->count; i++) {
-        const struct cell *cell = &block->cells[i];
+        const struct world_cell *cell = &block->cells[i];
 
         if (cell->made_by != NO_BLOCK && cell->page >= past->first && cell->page - past->first < past->pages)
             tally_add(&tally, past->pages, cell->page - past->first, cell->changed);
@@ -177,7 +177,7 @@ static void tell_fate(struct world *world, struct block *block)
 }
 
 /* Cells of the pages [first, end) are overwritten or freed. */
-static void clear(struct world *world, struct block *block, uint32_t first, uint32_t end)
+static void clear(struct world *world, struct world_block *block, uint32_t first, uint32_t end)
 {
     uint32_t kept = 0;
 
@@ -187,7 +187,7 @@ static void clear(struct world *world, struct block *block, uint32_t first, uint
             continue;
         }
         weigh(world, &block->cells[i]);
-        let_go(world, &block->cells[i]);
+        version_drop_holder(world, &block->cells[i]);
     }
     block->count = kept;
 }
@@ -196,17 +196,17 @@ struct copying {
     const struct trail_copy *event;
     const struct trail_sample *samples;
     uint32_t step;
-    struct block *target, *source;
+    struct world_block *target, *source;
     uint32_t to, from; /* the copy's first page in each */
     uint32_t pages;
 };
 
 static bool same_as_stored(const struct copying *copying, uint32_t i)
 {
-    const struct block *source = copying->source;
+    const struct world_block *source = copying->source;
     uint32_t page = copying->from + copying->samples[i].page;
     uint32_t index = cell_index(source, page);
-    const struct cell *cell = &source->cells[index];
+    const struct world_cell *cell = &source->cells[index];
 
     return is_cell(source, index, page) && cell->holder != NULL && cell->holder->version->stored && cell->hash == copying->samples[i].hash;
 }
@@ -270,12 +270,12 @@ static void write_cells(struct world *world, const struct copying *copying, uint
     for (uint32_t i = 0; i < count; i++) {
         uint32_t hash = copying->samples[i].hash, page = copying->samples[i].page;
         bool shared = page < copying->pages && slices >> slice_of(copying->pages, page) & 1;
-        struct cell *from = shared ? cell_at(world, copying->source, copying->from + copying->samples[i].page) : NULL;
+        struct world_cell *from = shared ? cell_at(world, copying->source, copying->from + copying->samples[i].page) : NULL;
         struct version *version;
-        struct cell *to;
+        struct world_cell *to;
 
         if (from != NULL && (from->holder == NULL || from->hash != hash)) {
-            hold_alone(world, from, weight);
+            version_begin(world, from, weight);
             from->changed = from->changed || from->hash != hash;
             from->hash = hash;
         }
@@ -283,12 +283,12 @@ static void write_cells(struct world *world, const struct copying *copying, uint
         to = cell_at(world, copying->target, copying->to + copying->samples[i].page);
         if (to == NULL || world->failed)
             return;
-        *to = (struct cell){.page = to->page, .hash = hash, .made_by = copying->step};
+        *to = (struct world_cell){.page = to->page, .hash = hash, .made_by = copying->step};
         if (version == NULL) {
-            hold_alone(world, to, weight);
+            version_begin(world, to, weight);
         } else {
             version->stored = true;
-            hold(world, to, version, weight);
+            version_add_holder(world, to, version, weight);
         }
     }
 }
@@ -325,9 +325,9 @@ static void copy(struct world *world, uint32_t number)
     write_cells(world, &copying, eligible ? slices : 0);
 }
 
-static void rewrite(struct world *world, struct cell *cell, uint32_t hash)
+static void rewrite(struct world *world, struct world_cell *cell, uint32_t hash)
 {
-    hold_alone(world, cell, cell->holder == NULL ? 0 : cell->holder->weight);
+    version_begin(world, cell, cell->holder == NULL ? 0 : cell->holder->weight);
     cell->hash = hash;
     cell->changed = true;
 }
@@ -337,10 +337,10 @@ static void change(struct world *world, const struct step *found)
 {
     const struct trail_block *event = (const void *)found->event;
     const struct trail_sample *samples = trail_samples(found->event);
-    struct block *block = world->blocks[found->block];
+    struct world_block *block = world->blocks[found->block];
 
     for (uint32_t i = 0; block != NULL && i < event->samples; i++) {
-        struct cell *cell = cell_at(world, block, samples[i].page);
+        struct world_cell *cell = cell_at(world, block, samples[i].page);
 
         if (cell == NULL || cell->hash == samples[i].hash)
             continue;
@@ -354,7 +354,7 @@ static void thin_out(struct world *world, const struct step *step)
 {
     const struct trail_block *event = (const void *)step->event;
     const struct trail_sample *samples = trail_samples(step->event);
-    struct block *block = step->block == NO_BLOCK ? NULL : world->blocks[step->block];
+    struct world_block *block = step->block == NO_BLOCK ? NULL : world->blocks[step->block];
 
     for (uint32_t i = 0, at = 0; block != NULL && i < block->count; i++) {
         while (at < event->samples && samples[at].page < block->cells[i].page)
@@ -365,7 +365,7 @@ static void thin_out(struct world *world, const struct step *step)
 
 static void leave(struct world *world, const struct step *step)
 {
-    struct block *block = world->blocks[step->block];
+    struct world_block *block = world->blocks[step->block];
 
     if (block == NULL || step->moves)
         return;
@@ -437,7 +437,7 @@ void world_happen(struct world *world, uint32_t number)
     const struct step *step = &world->trail->steps[number];
 
     if (step->event->type == TRAIL_ADDED)
-        world->failed = (world->blocks[number] = calloc(1, sizeof(struct block))) == NULL;
+        world->failed = (world->blocks[number] = calloc(1, sizeof(struct world_block))) == NULL;
     else if (step->event->type == TRAIL_COPY)
         copy(world, number);
     else if (step->event->type == TRAIL_LEAVES && step->block != NO_BLOCK)
@@ -452,7 +452,7 @@ void world_happen(struct world *world, uint32_t number)
 void world_end(struct world *world)
 {
     for (uint32_t i = 0; i < world->trail->count; i++) {
-        struct block *block = world->blocks[i];
+        struct world_block *block = world->blocks[i];
 
         if (block == NULL)
             continue;

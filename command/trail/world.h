@@ -21,7 +21,7 @@ struct holder {
 };
 
 /* A sampled page of a block. */
-struct cell {
+struct world_cell {
     uint32_t page, hash;
     uint32_t made_by; /* the step of the copy that wrote it, or NO_BLOCK */
     bool changed;     /* since then */
@@ -38,8 +38,8 @@ struct past {
     bool known;
 };
 
-struct block {
-    struct cell *cells; /* by page */
+struct world_block {
+    struct world_cell *cells; /* by page */
     uint32_t count;
     struct past made, given; /* the last shared copy into it, and of it */
 };
@@ -48,8 +48,8 @@ struct world {
     const struct trail *trail;
     struct simulation *out;
     enum config_policy policy;
-    struct block **blocks; /* by step */
-    struct policy shim;    /* what the shim would have learned */
+    struct world_block **blocks; /* by step */
+    struct policy shim;          /* what the shim would have learned */
     struct costs costs;
     double saving;  /* now */
     uint32_t *late; /* steps with changes, by the step after which they take place */

@@ -52,7 +52,6 @@ void engine_shrink(const void *start, size_t size);
 struct block;
 struct block *engine_withdraw(const void *start);
 void engine_return(struct block *block, void *start, size_t size, void *raw);
-void engine_forget(struct block *block);
 
 /* Moves the contents of one block into another (fresh) one, pages rather than bytes; the source is left with unspecified
    contents, to be removed. */

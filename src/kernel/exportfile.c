@@ -20,7 +20,7 @@
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
+#define FILE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
 
 static long open_memfd(const char *name)
 {
@@ -31,8 +31,8 @@ static long open_memfd(const char *name)
     return fd;
 }
 
-/* Mapped before it is sealed: afterwards nobody gets a writable mapping. */
-static int map_and_seal(int fd, size_t size, size_t at_once, uintptr_t *start)
+/* The mapping comes before the file seals, after which nobody gets a writable mapping. */
+static int map_and_protect(int fd, size_t size, size_t at_once, uintptr_t *start)
 {
     int error = storefile_extend(fd, size);
     long mapped;
@@ -44,7 +44,7 @@ static int map_and_seal(int fd, size_t size, size_t at_once, uintptr_t *start)
     mapped = SYS(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (mapped < 0 && mapped > -4096)
         return (int)mapped;
-    error = (int)SYS(SYS_fcntl, fd, F_ADD_SEALS, SEALS);
+    error = (int)SYS(SYS_fcntl, fd, F_ADD_SEALS, FILE_SEALS);
     if (error != 0) {
         SYS_MUST(SYS_munmap, mapped, size);
         return error;
@@ -61,7 +61,7 @@ int exportfile_open(const char *name, size_t size, size_t at_once, struct descri
 
     if (fd < 0)
         return (int)fd;
-    error = map_and_seal((int)fd, size, at_once, start);
+    error = map_and_protect((int)fd, size, at_once, start);
     if (error != 0) {
         SYS_MUST(SYS_close, fd);
         return error;

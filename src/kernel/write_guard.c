@@ -11,7 +11,7 @@
 static bool always, without_uffd, without_mprotect;
 static _Atomic bool company;
 
-static int hold_nothing(uintptr_t start, uintptr_t end)
+static int stop_nobody(uintptr_t start, uintptr_t end)
 {
     (void)start;
     (void)end;
@@ -24,7 +24,7 @@ static void let_go(uintptr_t start, uintptr_t end)
     (void)end;
 }
 
-const struct write_guard write_guard_none = {"none", false, hold_nothing, let_go, let_go};
+const struct write_guard write_guard_none = {"none", false, stop_nobody, let_go, let_go};
 
 void write_guard_init(void)
 {

@@ -34,7 +34,7 @@
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
 static _Atomic uintptr_t held_start[HELD], held_end[HELD]; /* end 0: free slot */
 static _Atomic int generation;                             /* moves when a run is let go; the handler sleeps on it */
-static unsigned holding;
+static unsigned guarded_runs;
 static _Atomic bool installed;
 static time_t last_let_go;
 static struct sigaction program_action;
@@ -187,7 +187,7 @@ static void take_out(time_t rest)
     if (!atomic_load_explicit(&installed, memory_order_relaxed) || !descriptor_in_own_process())
         return;
     lock_take(&lock);
-    if (installed && holding == 0 && seconds_now() > last_let_go + rest && next.sigaction(SIGSEGV, NULL, &now) == 0) {
+    if (installed && guarded_runs == 0 && seconds_now() > last_let_go + rest && next.sigaction(SIGSEGV, NULL, &now) == 0) {
         if (now.sa_sigaction == on_fault)
             next.sigaction(SIGSEGV, &program_action, NULL);
         installed = false;
@@ -267,7 +267,7 @@ static void let_go(uintptr_t start)
             atomic_store(&held_end[i], 0);
             break;
         }
-    holding--;
+    guarded_runs--;
     last_let_go = seconds_now();
     lock_drop(&lock);
     atomic_fetch_add(&generation, 1);
@@ -280,7 +280,7 @@ static void mprotect_cancel(uintptr_t start, uintptr_t end)
     let_go(start);
 }
 
-static int mprotect_hold(uintptr_t start, uintptr_t end)
+static int mprotect_stop_writers(uintptr_t start, uintptr_t end)
 {
     int error;
 
@@ -290,7 +290,7 @@ static int mprotect_hold(uintptr_t start, uintptr_t end)
     error = install();
     if (error == 0)
         error = remember(start, end);
-    holding += error == 0;
+    guarded_runs += error == 0;
     lock_drop(&lock);
     if (error != 0)
         return error;
@@ -344,4 +344,4 @@ bool guard_sigaction(const struct sigaction *act, struct sigaction *old, int *re
     return ours;
 }
 
-const struct write_guard write_guard_mprotect = {"mprotect", true, mprotect_hold, mprotect_replaced, mprotect_cancel};
+const struct write_guard write_guard_mprotect = {"mprotect", true, mprotect_stop_writers, mprotect_replaced, mprotect_cancel};

@@ -145,7 +145,7 @@ static int protect(int fd, uintptr_t start, uintptr_t end)
     return error != 0 ? error : protect(fd, middle, end);
 }
 
-static int uffd_hold(uintptr_t start, uintptr_t end)
+static int uffd_stop_writers(uintptr_t start, uintptr_t end)
 {
     struct uffdio_register reg = {.range = {start, end - start}, .mode = UFFDIO_REGISTER_MODE_WP};
     int fd = context_use();
@@ -172,4 +172,4 @@ static void uffd_replaced(uintptr_t start, uintptr_t end)
         wake(fd, start, end);
 }
 
-const struct write_guard write_guard_uffd = {"userfaultfd", true, uffd_hold, uffd_replaced, uffd_cancel};
+const struct write_guard write_guard_uffd = {"userfaultfd", true, uffd_stop_writers, uffd_replaced, uffd_cancel};

@@ -22,7 +22,7 @@ static size_t min_copy, min_size, min_allocation, min_block, min_mapping;
 /* False: it is so already. */
 static bool shut_in(void)
 {
-    if (!STARTED || engine_confined())
+    if (!hot.started || engine_confined())
         return false;
     min_copy = hot.min_copy;
     min_size = hot.min_size;
@@ -50,9 +50,9 @@ static int change_process(int option, const long *a)
     bool shuts = option == PR_SET_SECCOMP && shut_in();
     int result;
 
-    if (STARTED && option == PR_SET_VMA && a[0] == PR_SET_VMA_ANON_NAME)
+    if (hot.started && option == PR_SET_VMA && a[0] == PR_SET_VMA_ANON_NAME)
         engine_memory_call((const void *)a[1], (size_t)a[2], MEMORY_KEEP);
-    if (STARTED && option == PR_SET_MEMORY_MERGE && a[0] != 0)
+    if (hot.started && option == PR_SET_MEMORY_MERGE && a[0] != 0)
         engine_note_merging();
     result = next.prctl(option, a[0], a[1], a[2], a[3]);
     if (shuts && result != 0)

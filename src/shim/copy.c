@@ -11,8 +11,8 @@
 #define CALLER __builtin_return_address(0)
 #define BIG(size) UNLIKELY((size) >= hot.min_copy)
 
-/* Observers also want to know of copies that are too small to be shared. */
-static bool shared(void *to, const void *from, size_t size, const void *caller)
+/* True: the copy was made, by sharing. Copies that are too small for that only serve as occasions to look, and observers are told of them. */
+static bool copy_by_sharing(void *to, const void *from, size_t size, const void *caller)
 {
     if (size >= hot.min_size)
         return engine_copy(to, from, size, caller);
@@ -24,12 +24,12 @@ static bool shared(void *to, const void *from, size_t size, const void *caller)
 
 static __attribute__((noinline)) void *copy_big(void *to, const void *from, size_t size, const void *caller)
 {
-    return shared(to, from, size, caller) ? to : next.memcpy(to, from, size);
+    return copy_by_sharing(to, from, size, caller) ? to : next.memcpy(to, from, size);
 }
 
 static __attribute__((noinline)) void *move_big(void *to, const void *from, size_t size, const void *caller)
 {
-    return shared(to, from, size, caller) ? to : next.memmove(to, from, size);
+    return copy_by_sharing(to, from, size, caller) ? to : next.memmove(to, from, size);
 }
 
 static __attribute__((noinline)) void *fill_big(void *to, int value, size_t size)

@@ -34,8 +34,6 @@ struct hot {
     _Atomic bool started;                    /* there may be blocks, also where no copy is looked at any more */
 };
 
-#define STARTED (hot.started)
-
 #ifndef SYS_mseal
 #define SYS_mseal 462
 #endif

@@ -34,7 +34,7 @@
 /* A call that failed may be made once more. */
 static bool room_was_made(bool failed)
 {
-    return UNLIKELY(failed) && errno == ENOMEM && STARTED && engine_yield_mappings();
+    return UNLIKELY(failed) && errno == ENOMEM && hot.started && engine_yield_mappings();
 }
 
 /* Makes memory the program's own business, or puts something there that stays. */
@@ -97,7 +97,7 @@ static void correct_error(const void *start, size_t size, int advice)
 
 HOOK int madvise(void *start, size_t size, int advice)
 {
-    bool ours = STARTED && page_aligned((uintptr_t)start);
+    bool ours = hot.started && page_aligned((uintptr_t)start);
     bool zeroed = ours && discards(advice) && engine_zero_ahead(start, size);
     int result;
 
@@ -136,12 +136,12 @@ HOOK ssize_t process_madvise(int process, const struct iovec *ranges, size_t cou
         errno = ENOSYS;
         return -1;
     }
-    for (size_t i = 0; STARTED && i < count && (advice == MADV_FREE || marks(advice)); i++)
+    for (size_t i = 0; hot.started && i < count && (advice == MADV_FREE || marks(advice)); i++)
         engine_memory_call(ranges[i].iov_base, (size_t)page_up(ranges[i].iov_len), MEMORY_KEEP);
     result = next.process_madvise(process, ranges, count, advice, flags);
-    if (STARTED && result < 0 && count > 0)
+    if (hot.started && result < 0 && count > 0)
         correct_error(ranges[0].iov_base, ranges[0].iov_len, advice);
-    if (STARTED && result > 0 && discards(advice))
+    if (hot.started && result > 0 && discards(advice))
         zero_ranges(ranges, count, (size_t)result, advice);
     return result;
 }
@@ -152,19 +152,20 @@ HOOK int mprotect(void *start, size_t size, int protection)
     int result;
 
     /* What we map is not executable. */
-    if (STARTED && !usable)
+    if (hot.started && !usable)
         engine_memory_call(start, size, (protection & PROT_EXEC) != 0 ? MEMORY_KEEP : MEMORY_EXCLUDE);
     result = next.mprotect(start, size, protection);
     if (room_was_made(result != 0))
         result = next.mprotect(start, size, protection);
-    if (STARTED && !usable)
+    if (hot.started && !usable)
         engine_memory_call(start, size, MEMORY_SETTLED);
-    else if (STARTED && result == 0)
+    else if (hot.started && result == 0)
         engine_memory_call(start, size, MEMORY_ADMIT);
     return result;
 }
 
-/* Keys, and seals that the program puts on its mappings, are nothing that one of ours would have; and a sealed one cannot be replaced. */
+/* A mapping of ours in the place of the program's would have neither the protection key nor the kernel's seal (mseal) that the program puts on
+   it, and a sealed mapping cannot be replaced: such ranges leave sharing. */
 HOOK int pkey_mprotect(void *start, size_t size, int protection, int key)
 {
     if (next.pkey_mprotect == NULL) {
@@ -173,7 +174,7 @@ HOOK int pkey_mprotect(void *start, size_t size, int protection, int key)
     }
     if (key == -1)
         return mprotect(start, size, protection);
-    if (STARTED)
+    if (hot.started)
         engine_memory_call(start, size, MEMORY_KEEP);
     return next.pkey_mprotect(start, size, protection, key);
 }
@@ -181,7 +182,7 @@ HOOK int pkey_mprotect(void *start, size_t size, int protection, int key)
 /* A libc that does not know the call yet (before glibc 2.41) has it by number only. */
 HOOK int mseal(void *start, size_t size, unsigned long flags)
 {
-    if (STARTED)
+    if (hot.started)
         engine_memory_call(start, size, MEMORY_KEEP);
     if (next.mseal != NULL)
         return next.mseal(start, size, flags);
@@ -191,7 +192,7 @@ HOOK int mseal(void *start, size_t size, unsigned long flags)
 HOOK void *shmat(int segment, const void *start, int flags)
 {
     struct shmid_ds status;
-    bool going = STARTED && start != NULL && (flags & SHM_REMAP) != 0 && shmctl(segment, IPC_STAT, &status) == 0 &&
+    bool going = hot.started && start != NULL && (flags & SHM_REMAP) != 0 && shmctl(segment, IPC_STAT, &status) == 0 &&
                  engine_going(start, status.shm_segsz);
     void *got = next.shmat(segment, start, flags);
 
@@ -202,7 +203,7 @@ HOOK void *shmat(int segment, const void *start, int flags)
 
 HOOK int munmap(void *start, size_t size)
 {
-    bool going = STARTED && engine_going(start, size);
+    bool going = hot.started && engine_going(start, size);
     int result = next.munmap(start, size);
 
     if (room_was_made(result != 0))
@@ -214,7 +215,7 @@ HOOK int munmap(void *start, size_t size)
 
 HOOK void *mmap(void *start, size_t size, int protection, int flags, int descriptor, off_t offset)
 {
-    bool going = (flags & MAP_FIXED) != 0 && STARTED && engine_going(start, size);
+    bool going = (flags & MAP_FIXED) != 0 && hot.started && engine_going(start, size);
     void *got = next.mmap(start, size, protection, flags, descriptor, offset);
 
     if (room_was_made(got == MAP_FAILED))
@@ -248,7 +249,7 @@ static void *move_by_bytes(void *old, size_t old_size, size_t size, void *target
 
 static void *remap(void *old, size_t old_size, size_t size, int flags, void *target)
 {
-    enum engine_place place = STARTED && old_size > 0 ? engine_before_move(old, old_size) : PLACE_OTHER;
+    enum engine_place place = hot.started && old_size > 0 ? engine_before_move(old, old_size) : PLACE_OTHER;
     bool going = false;
     int saved = errno;
     void *start;
@@ -257,7 +258,7 @@ static void *remap(void *old, size_t old_size, size_t size, int flags, void *tar
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    if (STARTED) {
+    if (hot.started) {
         /* At its new place nobody would know that it shows a store, nor at the old one if it stays. */
         if (place == PLACE_OTHER)
             engine_memory_call(old, old_size, MEMORY_KEEP);
@@ -295,14 +296,14 @@ HOOK void *mremap(void *old, size_t old_size, size_t size, int flags, ...)
 
 HOOK int mlock(const void *start, size_t size)
 {
-    if (STARTED)
+    if (hot.started)
         engine_memory_call(start, size, MEMORY_KEEP);
     return next.mlock(start, size);
 }
 
 HOOK int mlock2(const void *start, size_t size, unsigned flags)
 {
-    if (STARTED)
+    if (hot.started)
         engine_memory_call(start, size, MEMORY_KEEP);
     return next.mlock2(start, size, flags);
 }
@@ -311,7 +312,7 @@ HOOK int mlockall(int flags)
 {
     int result = next.mlockall(flags);
 
-    if (STARTED && result == 0)
+    if (hot.started && result == 0)
         engine_stop_sharing(STOP_LOCKED, true);
     return result;
 }
@@ -320,7 +321,7 @@ HOOK int munlockall(void)
 {
     int result = next.munlockall();
 
-    if (STARTED && result == 0)
+    if (hot.started && result == 0)
         engine_stop_sharing(STOP_LOCKED, false);
     return result;
 }

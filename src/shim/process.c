@@ -33,7 +33,7 @@ HOOK pid_t _Fork(void)
 {
     pid_t pid;
 
-    if (!STARTED)
+    if (!hot.started)
         return next._Fork();
     engine_fork_prepare();
     pid = next._Fork();
@@ -79,9 +79,9 @@ HOOK int clone(int (*child)(void *), void *stack, int flags, void *argument, ...
     tls = va_arg(arguments, void *);
     id = va_arg(arguments, pid_t *);
     va_end(arguments);
-    if (STARTED && (flags & (CLONE_VM | CLONE_VFORK | CLONE_THREAD)) == CLONE_VM)
+    if (hot.started && (flags & (CLONE_VM | CLONE_VFORK | CLONE_THREAD)) == CLONE_VM)
         expect_company();
-    if (!STARTED || (flags & CLONE_VM) != 0 || child == NULL || stack == NULL)
+    if (!hot.started || (flags & CLONE_VM) != 0 || child == NULL || stack == NULL)
         return next.clone(child, stack, flags, argument, parent, tls, id);
     engine_fork_prepare();
     pid = next.clone(start_child, stack, flags, &start, parent, tls, id);
@@ -121,9 +121,9 @@ HOOK long syscall(long number, ...)
         a[i] = va_arg(arguments, long);
     va_end(arguments);
     /* Our own system calls come this way, too. */
-    if (STARTED && !thread_self.inside && (memory_syscall(number, a, &result) || confine_syscall(number, a, &result)))
+    if (hot.started && !thread_self.inside && (memory_syscall(number, a, &result) || confine_syscall(number, a, &result)))
         return result;
-    if (!UNLIKELY(STARTED && forks(number, a[0], a[1])))
+    if (!UNLIKELY(hot.started && forks(number, a[0], a[1])))
         return next.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     engine_fork_prepare();
     result = next.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);

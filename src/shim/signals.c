@@ -35,14 +35,14 @@ HOOK sighandler_t signal(int number, sighandler_t handler)
 
 HOOK int sigaltstack(const stack_t *stack, stack_t *old)
 {
-    if (STARTED && stack != NULL && (stack->ss_flags & SS_DISABLE) == 0)
+    if (hot.started && stack != NULL && (stack->ss_flags & SS_DISABLE) == 0)
         engine_memory_call(stack->ss_sp, stack->ss_size, MEMORY_EXCLUDE);
     return next.sigaltstack(stack, old);
 }
 
 HOOK int pthread_attr_setstack(pthread_attr_t *attributes, void *stack, size_t size)
 {
-    if (STARTED)
+    if (hot.started)
         engine_memory_call(stack, size, MEMORY_EXCLUDE);
     return next.pthread_attr_setstack(attributes, stack, size);
 }

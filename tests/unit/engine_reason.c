@@ -127,7 +127,7 @@ static struct page_run hold_all(void)
     struct page_run held = {(uintptr_t)unit_map(4096 * page_size), 0};
 
     unit_alone();
-    for (held.end = held.start; write_guard_mprotect.hold(held.end, held.end + page_size) == 0;)
+    for (held.end = held.start; write_guard_mprotect.stop_writers(held.end, held.end + page_size) == 0;)
         held.end += page_size;
     CHECK(held.end > held.start);
     return held;

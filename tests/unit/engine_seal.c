@@ -291,8 +291,8 @@ TEST(seal, a_block_of_many_short_runs_leaves_the_program_its_mappings)
 
 static char *late_page;
 
-/* A writer that came between the scan and the hold. */
-static int hold_after_a_write(uintptr_t start, uintptr_t end)
+/* A writer that came between the scan and the moment at which writers were stopped. */
+static int stop_after_a_write(uintptr_t start, uintptr_t end)
 {
     if ((uintptr_t)late_page >= start && (uintptr_t)late_page < end)
         unit_fill(late_page, page_size, 77);
@@ -307,7 +307,7 @@ static void let_go(uintptr_t start, uintptr_t end)
 
 TEST(seal, a_hole_that_was_written_after_the_scan_is_sealed_too)
 {
-    static const struct write_guard guard = {"late", true, hold_after_a_write, let_go, let_go};
+    static const struct write_guard guard = {"late", true, stop_after_a_write, let_go, let_go};
     struct page_run runs[64];
     char *block;
     int error;

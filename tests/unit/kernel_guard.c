@@ -60,12 +60,12 @@ static double now(void)
 }
 
 /* A thread that is being born or is ending blocks every signal for a moment, and the mprotect guard declines: TSan has one. */
-static int hold_patiently(const struct write_guard *guard, char *memory, size_t size)
+static int stop_writers_patiently(const struct write_guard *guard, char *memory, size_t size)
 {
     int error = -EDEADLK;
 
     for (int i = 0; i < 1000 && error == -EDEADLK; i++) {
-        error = guard->hold((uintptr_t)memory, (uintptr_t)memory + size);
+        error = guard->stop_writers((uintptr_t)memory, (uintptr_t)memory + size);
         if (error != 0)
             usleep(1000);
     }
@@ -80,7 +80,7 @@ static int replace(const struct write_guard *guard, struct race *race, int fd, u
 
     for (size_t page = 1; race->split && page < RUN_PAGES; page += page)
         CHECK_EQ(madvise(race->memory + page * page_size, page_size, MADV_DONTDUMP), 0);
-    error = hold_patiently(guard, race->memory, race->size);
+    error = stop_writers_patiently(guard, race->memory, race->size);
     if (error != 0)
         return error;
     error = storefile_write(fd, start, race->size, offset);
@@ -199,7 +199,7 @@ static void check_cancel(const struct write_guard *guard)
 
     memset(memory, 3, size);
     for (int i = 0; i < 3; i++) {
-        CHECK_EQ(hold_patiently(guard, memory, size), 0);
+        CHECK_EQ(stop_writers_patiently(guard, memory, size), 0);
         CHECK(unit_all(memory, size, 3 + i)); /* readers go on */
         guard->cancel((uintptr_t)memory, (uintptr_t)memory + size);
         memset(memory, 4 + i, size);
@@ -229,7 +229,7 @@ static void on_segv(int number, siginfo_t *info, void *context)
 }
 
 /* The second half of the range is not mapped, so that mprotect fails half-way; the first half must be writable afterwards. */
-static int write_after_failed_hold(void *argument)
+static int write_after_failed_stop(void *argument)
 {
     const struct write_guard *guard = argument;
     size_t size = 8 * page_size;
@@ -238,18 +238,18 @@ static int write_after_failed_hold(void *argument)
     write_guard_after_fork();
     memset(memory, 1, size);
     munmap(memory + size / 2, size / 2);
-    if (guard->hold((uintptr_t)memory, (uintptr_t)memory + size) == 0)
+    if (guard->stop_writers((uintptr_t)memory, (uintptr_t)memory + size) == 0)
         guard->cancel((uintptr_t)memory, (uintptr_t)memory + size); /* userfaultfd does not mind the gap */
     signal(SIGSEGV, SIG_DFL);
     memset(memory, 2, size / 2);
     return 0;
 }
 
-TEST(write_guard, mprotect_that_cannot_hold_leaves_all_writable)
+TEST(write_guard, mprotect_that_cannot_stop_writers_leaves_all_writable)
 {
     unit_start("");
     unit_alone();
-    CHECK_EQ(unit_child(write_after_failed_hold, (void *)(uintptr_t)&write_guard_mprotect), 0);
+    CHECK_EQ(unit_child(write_after_failed_stop, (void *)(uintptr_t)&write_guard_mprotect), 0);
 }
 
 TEST(write_guard, userfaultfd_over_a_gap_leaves_all_writable)
@@ -257,16 +257,16 @@ TEST(write_guard, userfaultfd_over_a_gap_leaves_all_writable)
     unit_start("");
     if (uffd_probe() != 0)
         SKIP("no userfaultfd: error %d", -uffd_probe());
-    CHECK_EQ(unit_child(write_after_failed_hold, (void *)(uintptr_t)&write_guard_uffd), 0);
+    CHECK_EQ(unit_child(write_after_failed_stop, (void *)(uintptr_t)&write_guard_uffd), 0);
 }
 
-static void hold_and_let_go(void)
+static void stop_and_let_go(void)
 {
     char *memory = unit_map(page_size);
 
     unit_alone();
     memory[0] = 1;
-    CHECK_EQ(hold_patiently(&write_guard_mprotect, memory, page_size), 0);
+    CHECK_EQ(stop_writers_patiently(&write_guard_mprotect, memory, page_size), 0);
     write_guard_mprotect.cancel((uintptr_t)memory, (uintptr_t)memory + page_size);
 }
 
@@ -278,7 +278,7 @@ TEST(write_guard, mprotect_passes_a_foreign_fault_to_the_programs_handler)
     unit_start("");
     action.sa_sigaction = on_segv;
     CHECK_EQ(sigaction(SIGSEGV, &action, NULL), 0);
-    hold_and_let_go();
+    stop_and_let_go();
     foreign = mmap(NULL, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (sigsetjmp(jump, 1) == 0)
         *(volatile char *)foreign = 1;
@@ -296,7 +296,7 @@ TEST(write_guard, mprotect_keeps_the_programs_later_handler_beside_its_own)
     int result = -1;
 
     unit_start("");
-    hold_and_let_go();
+    stop_and_let_go();
     action.sa_sigaction = on_segv;
     CHECK(guard_sigaction(&action, &old, &result));
     CHECK_EQ(result, 0);
@@ -314,7 +314,7 @@ static int die_of_a_real_fault(void *argument)
 
     (void)argument;
     signal(SIGSEGV, SIG_DFL);
-    hold_and_let_go();
+    stop_and_let_go();
     alarm(10); /* a fault that is tried for ever ends here */
     *(volatile char *)foreign = 1;
     return 0;
@@ -336,7 +336,7 @@ TEST(write_guard, mprotect_takes_its_handler_out_again)
 
     unit_start("");
     CHECK_EQ(sigaction(SIGSEGV, NULL, &before), 0);
-    hold_and_let_go();
+    stop_and_let_go();
     CHECK_EQ(sigaction(SIGSEGV, NULL, &after), 0);
     if (!UNIT_TSAN) /* clang's TSan does not see a handler that was installed past it */
         CHECK(after.sa_sigaction != before.sa_sigaction);
@@ -374,7 +374,7 @@ TEST(write_guard, mprotect_declines_when_a_thread_blocks_segv)
     pthread_create(&thread, NULL, block_segv, NULL);
     while (!ready)
         sched_yield();
-    error = write_guard_mprotect.hold((uintptr_t)memory, (uintptr_t)memory + page_size);
+    error = write_guard_mprotect.stop_writers((uintptr_t)memory, (uintptr_t)memory + page_size);
     done = true;
     pthread_join(thread, NULL);
     CHECK_EQ(error, -EDEADLK);

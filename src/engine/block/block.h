@@ -27,32 +27,35 @@ enum block_header {
     HEADER_DROPPED,
 };
 
+/* Where a member is atomic, somebody reads it without the lock that its writers hold. He may find the value of a moment ago, and does no
+   harm with it: what must be certain is asked again under the lock. */
 struct block {
     struct tree_node node; /* key: the address that the program has; registry lock */
-    _Atomic size_t size;   /* bytes that the program may use */
+    _Atomic size_t size;   /* bytes that the program may use; atomic: realloc() sets it, and block_peek() reads it, without a lock */
     void *raw;             /* the allocator's own pointer, or NULL */
     enum block_kind kind;
-    _Atomic unsigned holds;
-    _Atomic unsigned extents_count;
+    _Atomic unsigned holds;         /* references, with the registry's own; atomic: dropped without any lock */
+    _Atomic unsigned extents_count; /* of extents; atomic: free() and others ask without the lock whether there are any */
     struct lock lock;
     bool swept; /* sweep.c's, under the sweep lock: it took this lock already */
     /* under the lock: */
     struct tree extents;   /* what of it shows a store; see extent.h */
     bool live;             /* false once it left the registry: nothing may be mapped into it any more */
-    _Atomic bool excluded; /* the program locked, protected or partly unmapped it */
+    _Atomic bool excluded; /* the program locked, protected or partly unmapped it; atomic: see barred */
     bool kept;             /* and not only protected: it stays excluded */
-    _Atomic bool huge;     /* the program asked for huge pages here */
-    _Atomic bool barred;   /* cowshim_exclude(): nothing is shared from or to it */
+    _Atomic bool huge;     /* the program asked for huge pages here; atomic: see barred */
+    _Atomic bool barred;   /* cowshim_exclude(): nothing is shared from or to it; atomic: the exported page tells of it, and is written
+                              under the registry lock alone */
     bool rewritten;        /* cowshim_expect_rewrite() */
     unsigned char header;  /* enum block_header */
-    unsigned changing;     /* calls of the program that may unmap it, or protect foreign memory, under way here */
+    unsigned changing;     /* calls of the program under way that may unmap a part of it, or protect foreign memory */
     struct trace made;     /* of the last copy into it */
     struct trace given;    /* of the last copy of it */
     unsigned export_slot;  /* registry lock; see export.h */
     uintptr_t header_word; /* what the allocator has in front of the block, while its page is dropped */
-    size_t copied_pages;   /* scattered private pages that copies of it had to copy since it was last whole */
+    size_t copied_pages;   /* private pages, in runs too short to be sealed, that copies of it had to copy since it was last sealed whole */
     /* under the lock of allocation.c: */
-    struct block *next_stuck;
+    struct block *next_stuck; /* the next removed block that could not be given back yet */
 };
 
 static inline uintptr_t block_start(const struct block *block)

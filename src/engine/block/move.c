@@ -43,16 +43,6 @@ void engine_return(struct block *block, void *start, size_t size, void *raw)
     entry_end(&entry);
 }
 
-void engine_forget(struct block *block)
-{
-    struct entry entry;
-
-    if (!entry_begin(&entry))
-        return;
-    block_release(block);
-    entry_end(&entry);
-}
-
 /* Moves one VMA's worth of pages, with its view if it is one; copies where the kernel cannot move. */
 static void move_piece(struct block *to, uintptr_t target, uintptr_t source, size_t size, const struct extent *extent)
 {

@@ -201,7 +201,7 @@ static enum reason try_copy(struct copy *copy, size_t *done)
     return why;
 }
 
-static void say(const struct copy *copy, enum reason why, size_t done)
+static void log_outcome(const struct copy *copy, enum reason why, size_t done)
 {
     if (why == REASON_none)
         log_debug("copy of %zu bytes from %p to %p: shared", copy->size, (void *)copy->from, (void *)copy->to);
@@ -210,9 +210,9 @@ static void say(const struct copy *copy, enum reason why, size_t done)
                   done, reason_words(why));
 }
 
-static void tell(struct copy *copy, enum reason why, size_t done)
+static void report_outcome(struct copy *copy, enum reason why, size_t done)
 {
-    say(copy, why, done);
+    log_outcome(copy, why, done);
     copy->verdict.reason = why;
     copy->verdict.shared = done;
     copy->verdict.site = copy->place.keys[BY_CLASS];
@@ -220,7 +220,7 @@ static void tell(struct copy *copy, enum reason why, size_t done)
 }
 
 /* What both kinds of copy have in common; inside. */
-static enum reason perform(struct copy *copy, size_t *done)
+static enum reason attempt_sharing(struct copy *copy, size_t *done)
 {
     enum reason why;
 
@@ -238,7 +238,7 @@ static void conclude(struct copy *copy, enum reason why, size_t done, const void
         engine_wake(); /* a child sees its parent's blocks before it has any of its own */
         block_export_copy(copy->target, copy->from, caller);
     }
-    tell(copy, why, done);
+    report_outcome(copy, why, done);
     if (copy->source != NULL)
         block_release(copy->source);
     if (copy->target != NULL)
@@ -273,7 +273,7 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
         reason_add(REASON_nested, size);
         return false;
     }
-    why = perform(&copy, &done);
+    why = attempt_sharing(&copy, &done);
     if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !overlap(copy.to, copy.from, size))
         drop_overwritten(copy.target, copy.to, size);
     if (why == REASON_unlikely && done == 0)
@@ -297,7 +297,7 @@ enum reason engine_share(void *to, const void *from, size_t size, const void *ca
     *shared = 0;
     if (!entry_begin_quiet(&entry))
         return REASON_nested;
-    why = perform(&copy, done);
+    why = attempt_sharing(&copy, done);
     conclude(&copy, why, *done, caller);
     entry_end(&entry);
     if (*done > 0 && !(whole && why != REASON_none))

@@ -106,7 +106,7 @@ int merge_show_view(struct merge *merge, const struct extent *extent, uintptr_t 
 
     if (error != 0)
         return error;
-    error = merge->look.guard->hold(mine, stop);
+    error = merge->look.guard->stop_writers(mine, stop);
     if (error == 0) {
         error = replace_held(merge, extent, start, end, fd);
         if (error == 0) {

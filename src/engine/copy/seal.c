@@ -59,7 +59,7 @@ static int write_run(struct segment *segment, uintptr_t start, uintptr_t end)
     return fd < 0 ? fd : storefile_write(fd, start, end - start, segment->offset + (start - segment->start));
 }
 
-/* Holes may have become pages between the scan and the hold: look again, now that nobody writes. */
+/* Holes may have become pages between the scan and the moment at which writers were stopped: look again, now that nobody writes. */
 static int write_rescanned(struct segment *segment, uintptr_t start, uintptr_t end)
 {
     struct page_run runs[32];
@@ -98,7 +98,7 @@ static int write_piece(const struct seal *seal, struct segment *segment, uintptr
 {
     if (!segment->has_holes)
         return write_run(segment, start, end);
-    if (seal->guard->holds)
+    if (seal->guard->active)
         return write_rescanned(segment, start, end);
     return write_known(seal, segment, start, end);
 }
@@ -111,9 +111,9 @@ static int map_piece(const struct segment *segment, uintptr_t start, uintptr_t e
 }
 
 /* A failure of its own, so that it is not taken for one of the store. */
-static int hold(const struct seal *seal, uintptr_t start, uintptr_t end)
+static int stop_writers(const struct seal *seal, uintptr_t start, uintptr_t end)
 {
-    int error = seal->guard->hold(start, end);
+    int error = seal->guard->stop_writers(start, end);
 
     if (error == 0 || error == -EDEADLK)
         return error;
@@ -129,9 +129,9 @@ static int seal_piece(const struct seal *seal, struct segment *segment, uintptr_
     if (error != 0)
         return error;
     /* A protected hole would look like a swapped page to the rescan; the zero page does not. Without it more is written. */
-    if (segment->has_holes && seal->guard->holds)
+    if (segment->has_holes && seal->guard->active)
         map_populate_read(start, end - start);
-    error = hold(seal, start, end);
+    error = stop_writers(seal, start, end);
     if (error == 0) {
         error = write_piece(seal, segment, start, end);
         if (error == 0)

@@ -118,7 +118,7 @@ static int copy_piece(struct block *block, const struct write_guard *guard, uint
 
     if (error != 0)
         return error;
-    error = guard->hold(start, end);
+    error = guard->stop_writers(start, end);
     if (error == 0) {
         bytes_copy((void *)temporary, (const void *)start, end - start);
         error = map_replace(temporary, start, end - start);

@@ -113,7 +113,7 @@ static bool yield_some(void)
     struct yield yield = {.buffer = scratch_take()};
     struct look look = {NULL};
 
-    if (yield.buffer != NULL && look_around(&look) == REASON_none && !look.guard->holds && mappings_are_used_up()) {
+    if (yield.buffer != NULL && look_around(&look) == REASON_none && !look.guard->active && mappings_are_used_up()) {
         uintptr_t at = yield_from(atomic_load(&next_victim), &yield);
 
         if (at == 0)
