@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The one door to Linux: every system call of ours goes through here, returns a value or -errno, and leaves errno alone. It is a raw
-   call, for libc's wrappers are cancellation points, and some are interposed by us. Tests make it fail (base/fault.h); sys_must()
-   calls, which undo or wake, never do. */
+/* The one door to Linux. Every system call of ours goes through here, returns a value or -errno, and leaves errno alone. Calls are made by
+   number, because libc's wrappers are cancellation points and we interpose some of them. Tests make each call fail (base/fault.h), except
+   those by SYS_MUST(), which undo something or wake somebody and whose failure nobody could handle. */
 #ifndef COWSHIM_BASE_SYS_H
 #define COWSHIM_BASE_SYS_H
 
 #include <stdbool.h>
 
-/* One call in the sources has to be one call in the library, because tests make each place fail. clang could duplicate a call, by inlining or
-   by peeling a loop; this attribute forbids it. gcc has no such attribute. */
+/* Tests make each call site fail in turn, so that one call in the sources has to be one call in the library. clang could duplicate a call
+   by inlining or by peeling a loop, and this attribute forbids it; gcc has none like it. */
 #if __has_attribute(noduplicate)
 #define SYS_ONE_PLACE __attribute__((noduplicate))
 #else
@@ -18,8 +18,8 @@
 long sys_call(long number, long a, long b, long c, long d, long e, long f) SYS_ONE_PLACE;
 long sys_must(long number, long a, long b, long c, long d, long e, long f);
 
-/* The place of a call is known by its return address. If the compiler turned a call at the end of a function into a jump, that address would
-   be the caller's caller; the empty statement behind the call prevents it. */
+/* A call site is known by its return address. The empty statement behind the call keeps the compiler from turning a call at the end of a
+   function into a jump, after which the return address would be that of the caller's caller. */
 static inline __attribute__((always_inline)) long sys_site(long number, long a, long b, long c, long d, long e, long f)
 {
     long result = sys_call(number, a, b, c, d, e, f);
@@ -38,25 +38,26 @@ static inline __attribute__((always_inline)) long sys_site(long number, long a, 
 #define SYS_6(how, n, a, b, c, d, e) how(n, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), 0)
 #define SYS_7(how, n, a, b, c, d, e, f) how(n, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
 
-/* SYS(number, arguments...): may be made to fail. SYS_MUST(number, arguments...): never. */
+/* SYS(number, arguments...): tests may make it fail. SYS_MUST(number, arguments...): they do not. */
 #define SYS(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_site, __VA_ARGS__)
 #define SYS_MUST(...) SYS_PICK(__VA_ARGS__, SYS_7, SYS_6, SYS_5, SYS_4, SYS_3, SYS_2, SYS_1, )(sys_must, __VA_ARGS__)
 
 /* For calls that cannot go through sys_call(), such as clone(): returns 0, or the -errno with which this call is to fail. */
 int sys_must_fail(void) SYS_ONE_PLACE;
-/* How many calls that can be made to fail there were so far. */
+/* How many calls by SYS() and sys_must_fail() there have been. */
 unsigned long sys_count(void);
 
-/* Asked before each call of that kind, with its number and the distance of its place from sys_call(): 0, or the -errno it fails with. */
+/* Is called before each of these with its number, counted from 1, and its call site, as the distance from sys_call(). Returns 0, or the
+   -errno with which the call fails without being made. */
 typedef long sys_fault(unsigned long now, long site);
 void sys_set_fault(sys_fault *fault);
 
 /* The id of the calling process, as the kernel knows it. */
 long sys_process(void);
 
-/* A small file read whole: its length, at most size - 1 and terminated, or -errno. */
+/* Reads a small file whole, and terminates what it read. Returns its length, at most size - 1, or -errno. */
 long sys_read_file(const char *path, char *buffer, unsigned long size);
-/* The first number in a file such as /proc/sys/vm/max_map_count, or fallback. */
+/* The number at the start of a file such as /proc/sys/vm/max_map_count, or fallback where it cannot be read. */
 unsigned long sys_read_number(const char *path, unsigned long fallback);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Forks that are announced: through pthread_atfork for fork(), daemon(), forkpty() and whatever else libc does with it, and by
-   standing in front of _Fork(), clone() and syscall(). What is left, a clone by an instruction of the program's own, is noticed in
-   the child by base/gate.c. */
+/* Announces forks to the engine: pthread_atfork() handlers cover fork(), daemon(), forkpty() and whatever else libc builds on fork, and
+   hooks cover _Fork(), clone() and syscall(). A clone that the program makes by an instruction of its own is noticed in the child by
+   base/gate.c. */
 #include <linux/sched.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -46,7 +46,7 @@ struct start {
     void *argument;
 };
 
-/* In the child, on its own stack; what we were given lies in its copy of the parent's. */
+/* Runs in the child, on the stack that the program gave it. `argument` points into the parent's stack, of which the child has a copy. */
 static int start_child(void *argument)
 {
     struct start *start = argument;
@@ -55,7 +55,8 @@ static int start_child(void *argument)
     return start->child(start->argument);
 }
 
-/* Our memory, but neither a thread nor a guest for whom we wait. What is under way may rely on our being alone. */
+/* A process is about to share our memory that is no thread of ours, and whose parent does not wait for it as after vfork(). Operations
+   under way may have found that nobody else can write, so that this waits for their end before it says otherwise. */
 static void expect_company(void)
 {
     bool paused = engine_pause();
@@ -89,8 +90,8 @@ HOOK int clone(int (*child)(void *), void *stack, int flags, void *argument, ...
     return pid;
 }
 
-/* A system call that copies the process and goes on here. With a stack of its own the child would not come back to us, but then
-   it could not come back to its caller either. */
+/* Whether a system call copies the process so that the child returns from it here. A child with a stack of its own does not return here,
+   nor could it return to our caller, and is left alone. */
 static bool forks(long number, long flags, long stack)
 {
     switch (number) {
@@ -120,7 +121,7 @@ HOOK long syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(arguments, long);
     va_end(arguments);
-    /* Our own system calls come this way, too. */
+    /* What an observer calls while this thread is inside the engine is no call of the program's. */
     if (hot.started && !thread_self.inside && (memory_syscall(number, a, &result) || confine_syscall(number, a, &result)))
         return result;
     if (!UNLIKELY(hot.started && forks(number, a[0], a[1])))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the allocation functions of the shim ask for: blocks that come, go, and change their size. */
+/* What the allocation functions of the shim need: adding blocks, removing them, changing their size. */
 #include <stdatomic.h>
 
 #include "base/bytes.h"
@@ -23,8 +23,8 @@
 
 #include "base/poison.h"
 
-/* A block of which the allocator hands out the memory: the program unmapped or moved it behind our back. What it showed may be shown
-   elsewhere now, so that its stores are never punched, and its record stays while they list it. */
+/* Removes a block whose memory the allocator hands out anew, so that the program must have unmapped or moved it behind our back. Its views
+   may be mapped elsewhere now: their stores are never punched, and the record of the block stays because the stores list it. */
 static bool evict_stale(struct block *block)
 {
     bool stale = block_remove(block);
@@ -37,8 +37,8 @@ static bool evict_stale(struct block *block)
     return stale;
 }
 
-/* The allocator hands out memory that we believe to be in use: a stale block, or a part of a foreign one, out of which the
-   allocator works. */
+/* Removes what the registry has in a range that the allocator hands out: stale blocks, and parts of a foreign block if the allocator takes
+   its memory from there. */
 static void make_room(uintptr_t start, size_t size)
 {
     struct block *block;
@@ -93,8 +93,8 @@ static struct block *find_allocation(const void *start)
     return block;
 }
 
-/* Removed blocks that still show stores, because there was no mapping or memory left to drop the views with. Their memory must not be
-   reused; their records keep the hold that the registry had. Tried again by and by, each in its turn. */
+/* Stuck blocks: they were removed, but still show stores, because there was no mapping or memory left to drop the views with. Their memory
+   must not be reused, and their records keep the reference that the registry had. Later calls try again, one block at a time, in turn. */
 static struct lock stuck_lock = LOCK_INITIALIZER(LOCK_REGISTRY);
 static struct block *stuck_first, *_Atomic stuck_last;
 
@@ -124,7 +124,7 @@ static struct block *get_stuck(void)
     return block;
 }
 
-/* All views of a block that left the registry are dropped. */
+/* Drops all views of a block that left the registry. 0 or -errno. */
 static int make_anonymous(struct block *block)
 {
     int error;
@@ -138,14 +138,14 @@ static int make_anonymous(struct block *block)
     return error;
 }
 
-/* What the allocator knows it by, for a block that left the registry. */
+/* The pointer by which the allocator knows the memory of a block that left the registry. */
 static void *memory_of(struct block *block)
 {
     header_restore(block);
     return block_foreign(block) ? (void *)block_start(block) : block->raw;
 }
 
-/* The same, or NULL: the memory still shows stores. */
+/* The same once its views are dropped; NULL if they could not be, and the block is stuck. */
 static void *give_back(struct block *block)
 {
     int error = make_anonymous(block);
@@ -190,7 +190,7 @@ static void remove_block(struct block *block, void **raw)
     }
 }
 
-/* Whether the block may leave without the long way in: most blocks have no views. */
+/* Whether the block has views. Most blocks have none, and leave without blocking signals (entry_begin_quiet()). */
 static bool has_views(const void *start)
 {
     struct entry entry;
@@ -207,7 +207,8 @@ static bool has_views(const void *start)
     return has;
 }
 
-/* Without a system call of ours. What glibc mapped for itself it unmaps, whatever it shows; all else would be given out again, and is lost. */
+/* Removes a block without a system call of ours. Memory that glibc mapped for this block alone goes back to it even though it shows stores,
+   because glibc unmaps it. Any other memory would be handed out again with its views, and is never given back. */
 static bool remove_confined(void *start, void **raw)
 {
     struct entry entry;
@@ -218,7 +219,7 @@ static bool remove_confined(void *start, void **raw)
         return block_peek((uintptr_t)start, &size);
     block = find_allocation(start);
     if (block != NULL && header_says_mapped(block) && block_remove(block)) {
-        block_hold(block); /* the stores list its views still */
+        block_hold(block); /* its stores still list its views */
         *raw = memory_of(block);
     }
     if (block != NULL)
@@ -269,7 +270,7 @@ bool engine_look_up(const void *start, struct engine_block *out)
     block = find_allocation(start);
     if (block != NULL) {
         lock_take(&block->lock);
-        header_restore(block); /* who knows the pointer may ask the allocator of it */
+        header_restore(block); /* the caller may pass raw to the allocator, which reads the header */
         lock_drop(&block->lock);
         out->raw = block->raw;
         out->size = block->size;
@@ -313,7 +314,7 @@ void engine_shrink(const void *start, size_t size)
         /* Memory that is not given back is still right: nobody reads beyond the new size. */
         if (from < end && drop_to_zero(block, from, end) != 0)
             log_debug("shrinking %p kept its pages", (void *)block_start(block));
-        /* The page that the old size ended in may show a store, too; the rest of it is the allocator's. */
+        /* The page in which the old size ended may show a store, too; what lies behind the old size in it is the allocator's. */
         drop_views(block, from, page_up(block_end(block)));
         block->size = size;
         block_export_change(block);

@@ -7,7 +7,7 @@
 
 #include "base/poison.h"
 
-/* In front of blocks from this size on the page stays: it is less than a thousandth of the block. */
+/* Blocks of at least this size keep the page in front of them: it is a thousandth of the block or less. */
 #define WORTH ((size_t)4 << 20)
 
 /* A chunk of glibc's begins with two words: the size of the chunk before it, and its own size with three flags in the lowest bits. */

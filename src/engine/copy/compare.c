@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Which pages of two ranges may differ. Where both show the same page of a store, or nothing in anonymous memory, they are the
-   same, unless one has a page of its own: only those are listed. Everything that is not a block, or not mapped as we believe, may
-   differ.
-   What a page of one's own is to be compared with is a page of a store that was perhaps never read: a page fault maps the fifteen
-   beside it as well, and where the page tables of the machine are kept twice (a guest of PVM) the first look at each of those costs again.
-   Small stores are read instead: of pages that lie alone before the caller is told of them, of long runs piece by piece (engine_differs()). */
+/* Finds the pages of two ranges that may differ. Two pages are the same where both sides show the same page of a store, or are holes in
+   anonymous memory, and neither side has a private page there; so only private pages are listed. Memory that is no block, or is not mapped
+   as we believe, may differ everywhere.
+   The counterpart of a private page is a page of a store that perhaps nobody has read yet. Reading it in place is expensive: the page fault
+   maps the fifteen pages beside it as well, and on machines that keep page tables twice (guests of PVM) each of those costs once more when
+   it is first looked at. Therefore small stores are read through their file: single pages here, before the caller is told of them, and long
+   runs piece by piece in engine_differs(). */
 #include <errno.h>
 #include <string.h>
 
@@ -23,10 +24,10 @@
 
 #include "base/poison.h"
 
-/* Locks are held while this much is looked at. */
+/* The most that is looked at under the locks of the blocks at a time. */
 #define WINDOW ((size_t)256 << 20)
 #define RUNS 128
-/* Longer runs are for engine_differs(). */
+/* Runs of private pages up to this size are compared here, longer ones by engine_differs(). */
 #define ALONE (4 * page_size)
 
 struct compare {
@@ -38,7 +39,7 @@ struct compare {
     size_t images_size;
 };
 
-/* False: no room for it. Neighbours that must be read alike are joined. */
+/* Appends a range, or extends the last one if the two touch and must be read in the same way. False: there is no room for it. */
 static bool add(struct compare *compare, size_t from, size_t to, enum engine_look look)
 {
     struct engine_range *last = compare->count == 0 ? NULL : &compare->ranges[compare->count - 1];
@@ -54,8 +55,8 @@ static bool add(struct compare *compare, size_t from, size_t to, enum engine_loo
     return true;
 }
 
-/* How far what the block shows at the address goes on alike, and the store that it is, or NULL. */
-static uintptr_t stretch(const struct block *block, uintptr_t address, struct store **store, uint64_t *offset)
+/* The end of the extent, or of the gap between extents, that the address lies in. *store is the store that is shown there, or NULL. */
+static uintptr_t end_of_extent(const struct block *block, uintptr_t address, struct store **store, uint64_t *offset)
 {
     const struct extent *extent = extent_from(block, address);
 
@@ -85,13 +86,13 @@ static int list_private(struct list *list, uintptr_t start, uintptr_t end, size_
     return count < 0 ? count : 0;
 }
 
-/* What both blocks show where they show the same. */
+/* The part of a store that both blocks show. */
 struct shown {
-    int fd;          /* of the store, to read it, or negative */
-    uint64_t offset; /* of what is shown at the start of the two, there */
+    int fd;          /* to read the store by; negative: it is not to be read */
+    uint64_t offset; /* in the store, of what the two ranges would show at their start */
 };
 
-/* The store to read images from, or negative. One of huge pages is cheaper to look at: a fault maps all of such a page. */
+/* The descriptor to read the store by, or negative. A store of huge pages is not read, because one fault maps the whole of such a page. */
 static int image_source(const struct compare *compare, struct store *store)
 {
     return compare->read && store != NULL && store->file->kind == STOREFILE_SMALL ? store_use(store) : -EBADF;
@@ -111,7 +112,7 @@ static bool take_image(struct compare *compare, const struct shown *shown, size_
     return true;
 }
 
-/* How to look at a run that is private in a or in b alone. */
+/* What has to be read of a run that is private in one of the two alone. */
 static enum engine_look look_at(struct compare *compare, const struct shown *shown, bool in_a, size_t start, size_t end)
 {
     if (shown->fd < 0)
@@ -129,7 +130,7 @@ static size_t next_start(const struct list *list, uintptr_t base)
     return list->at < list->count ? list->runs[list->at].start - base : SIZE_MAX;
 }
 
-/* Adds the runs of both lists below `to`, rising. Returns how far it came. */
+/* Adds the runs of both lists that begin below `to`, in rising order. Returns how far it came. */
 static size_t add_lists(struct compare *compare, const struct shown *shown, struct list *a, struct list *b, size_t to)
 {
     size_t covered = 0;
@@ -153,14 +154,14 @@ static size_t add_lists(struct compare *compare, const struct shown *shown, stru
     }
 }
 
-/* Adds what is private in either of [from, to), rising. Returns how far it came. */
+/* Adds the pages of [from, to) that are private in either of the two, in rising order. Returns how far it came. */
 static size_t add_private(struct compare *compare, const struct shown *shown, size_t from, size_t to)
 {
     size_t room = compare->max - compare->count;
     struct list a, b;
     int error = list_private(&a, compare->a + from, compare->a + to, room);
 
-    if (error == 0) { /* the second one only as far as the first one came: what is not used is looked at again */
+    if (error == 0) { /* b only as far as a was walked: what lies beyond would have to be walked again */
         to = a.walked - compare->a;
         error = list_private(&b, compare->b + from, compare->b + to, room);
     }
@@ -177,8 +178,8 @@ static size_t compare_blocks(struct compare *compare, const struct block *a, con
     while (from < size && compare->count < compare->max) {
         struct store *store_a, *store_b;
         uint64_t offset_a, offset_b;
-        uintptr_t end_a = stretch(a, compare->a + from, &store_a, &offset_a);
-        uintptr_t end_b = stretch(b, compare->b + from, &store_b, &offset_b);
+        uintptr_t end_a = end_of_extent(a, compare->a + from, &store_a, &offset_a);
+        uintptr_t end_b = end_of_extent(b, compare->b + from, &store_b, &offset_b);
         size_t stop = min_address(size, min_address(end_a - compare->a, end_b - compare->b));
 
         if (store_a == store_b && offset_a == offset_b) {
@@ -198,7 +199,7 @@ static bool as_believed(const struct block *block, uintptr_t start, uintptr_t en
     return block->live && verify_range(block, start, end) == 0;
 }
 
-/* The same for two ranges that may or may not be in blocks; the first to be looked at, so that there is room. */
+/* The same for two ranges that need not lie in blocks. Nothing was added before, so that there is room for one range at least. */
 static size_t compare_pages(struct compare *compare, size_t size)
 {
     struct block *a = block_find_range(compare->a, size);
@@ -211,7 +212,7 @@ static size_t compare_pages(struct compare *compare, size_t size)
             reached = compare_blocks(compare, a, b, size);
         block_unlock_pair(a, b);
     }
-    if (reached == 0) { /* nothing is known of them */
+    if (reached == 0) { /* nothing is known about the two ranges */
         add(compare, 0, size, LOOK_BOTH);
         reached = size;
     }
@@ -222,7 +223,7 @@ static size_t compare_pages(struct compare *compare, size_t size)
     return reached;
 }
 
-/* Pages of the range whose memory is not what the image of its counterpart says. */
+/* Bytes in the pages that differ from the image of their counterpart. */
 static size_t differing(const unsigned char *memory, const unsigned char *image, size_t size)
 {
     size_t count = 0;
@@ -232,7 +233,7 @@ static size_t differing(const unsigned char *memory, const unsigned char *image,
     return count * page_size;
 }
 
-/* A fork may not find the arena in use. */
+/* Inside, so that a fork never finds the arena in use. */
 static void give_images(unsigned char *images)
 {
     struct entry entry;
@@ -243,9 +244,9 @@ static void give_images(unsigned char *images)
     }
 }
 
-/* Compares with the images. Without locks, for it is memory of the program that is read. What turns out to be the same is dropped;
-   of what is mixed the caller tells the pages. */
-static void settle(struct compare *compare)
+/* Compares the ranges with LOOK_A and LOOK_B with the images. Those that are equal are removed, those that differ everywhere become
+   LOOK_NONE, and the caller has to read the others. Without locks, because reading memory of the program may take a page fault. */
+static void compare_images(struct compare *compare)
 {
     const unsigned char *image = compare->images;
     size_t kept = 0;
@@ -281,14 +282,14 @@ size_t engine_compare(const void *a, const void *b, size_t size, bool read, stru
         add(&compare, 0, size, LOOK_BOTH);
     }
     if (compare.images != NULL) {
-        settle(&compare);
+        compare_images(&compare);
         give_images(compare.images);
     }
     *count = compare.count;
     return size;
 }
 
-/* Reads what the range shows: false unless that is one store, and nothing of it was brought in. Needs the lock. */
+/* Reads what the range shows from its store. False unless it is one extent of which no page was touched yet. Needs the lock. */
 static bool read_unmapped(const struct block *block, uintptr_t start, size_t size, unsigned char *image)
 {
     const struct extent *extent = extent_from(block, start);
@@ -301,7 +302,7 @@ static bool read_unmapped(const struct block *block, uintptr_t start, size_t siz
     return fd >= 0 && storefile_read(fd, image, size, extent_offset(extent, start)) == 0;
 }
 
-/* An image of a range in a block, or NULL. */
+/* The same for a range that may lie in a block: an image in scratch memory, or NULL. */
 static unsigned char *take_unmapped(uintptr_t start, size_t size)
 {
     struct block *block = block_find_range(start, size);

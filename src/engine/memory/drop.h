@@ -7,26 +7,27 @@
 #include "engine/block/block.h"
 #include "kernel/write_guard.h"
 
-/* Every view in the range is dropped and reads as zero; anonymous pages stay what they are. 0 or -errno, then some may be left. */
+/* Replaces every view in the range by fresh memory, which reads as zero; anonymous pages stay what they are. 0, or -errno and some views
+   may be left. */
 int drop_views(struct block *block, uintptr_t start, uintptr_t end);
-/* What the views in the range show reads as zero: they are dropped, or, where no mapping or memory is left for that, overwritten and
-   stay. The program may do with all of the range what access (map.h) says, also afterwards. 0 or -errno: neither could be done. */
+/* Makes every page that a view shows read as zero. The view is dropped; where that fails for want of memory or mappings it stays, and its
+   pages are overwritten. access (map.h) is the protection of the whole range, before and after. 0, or -errno: neither could be done. */
 int drop_or_fill(struct block *block, uintptr_t start, uintptr_t end, unsigned access);
-/* They are overwritten: for memory that is locked. */
+/* The same, but always by overwriting: for locked memory, which must not be mapped anew. */
 int drop_by_filling(struct block *block, uintptr_t start, uintptr_t end, unsigned access);
-/* The whole range reads as zero. 0 or -errno, then the contents are unspecified. */
+/* Makes the whole range read as zero, anonymous pages included. 0, or -errno and the contents are unspecified. */
 int drop_to_zero(struct block *block, uintptr_t start, uintptr_t end);
 
-/* The end of the pages that the program may do the same with as with the first; what that is in *access (map.h). */
+/* Returns the end of the pages from start on that have the same protection as the first one, and that protection in *access (map.h). */
 uintptr_t drop_alike(uintptr_t start, uintptr_t end, unsigned *access);
 
-/* Every view in the range becomes private memory with the same contents, and no store shows through any more. Writers of other
-   threads lose nothing, and what the program protected stays protected. Where pages may not be replaced (look.h) they become private
-   in place, and the views stay in the list. 0 or -errno, then some views may be left, with their contents. */
+/* Turns every view in the range into private memory with the same contents. Writes of other threads are not lost, and what the program
+   protected stays protected. Where pages may not be replaced (look.h) each is made private in place by a write, and the extents stay, with
+   nothing of the store to be seen. 0, or -errno and some views may be left, with their contents. */
 int drop_sharing(struct block *block, uintptr_t start, uintptr_t end);
-/* The same for all of a range, whatever is mapped there. */
+/* Turns the whole range into anonymous memory with the same contents, whatever is mapped there: foreign blocks may hold pages of files. */
 int drop_to_anonymous(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end);
-/* The same at once, for pages that the program may read and write: they are one mapping then. */
+/* The same in one step, so that the range is one mapping afterwards. The program must be allowed to read and write all of it. */
 int drop_into_one(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end);
 
 #endif

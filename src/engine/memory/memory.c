@@ -31,7 +31,7 @@ static void zero_views(struct block *block, uintptr_t start, uintptr_t end, bool
     }
 }
 
-/* Where the kernel does not tell, all may be. */
+/* Whether any memory of the process may be locked: true also where the kernel does not tell. */
 static bool any_is_locked(void)
 {
     struct status status;
@@ -39,8 +39,8 @@ static bool any_is_locked(void)
     return status_read(&status) != 0 || status.locked;
 }
 
-/* A huge page is made of one anonymous mapping, and the kernel refuses a mapping that has no room for one: what is left at either end
-   belongs to its neighbour. */
+/* The end of the piece of memory that one huge page can be made of. The kernel makes a huge page only inside one mapping, so that what is
+   left over at the end of the range goes into the last piece: alone it would be a mapping without room for a huge page. */
 static uintptr_t end_of_huge_page(uintptr_t start, uintptr_t end)
 {
     uintptr_t stop = align_up(start, HUGE_SIZE) + HUGE_SIZE;
@@ -91,7 +91,7 @@ static void apply_to_allocation(struct block *block, uintptr_t start, uintptr_t 
     case MEMORY_GONE:
         block->excluded = true;
         block->kept = true;
-        foreign_forget(block, page_down(start), page_up(end)); /* if that fails a record too many does no harm */
+        foreign_forget(block, page_down(start), page_up(end)); /* if that fails an extent is kept that shows nothing, which does no harm */
         break;
     case MEMORY_KEEP:
         keep(block, start, end);
@@ -123,7 +123,7 @@ static void apply(struct block *block, uintptr_t start, uintptr_t end, const voi
         apply_to_allocation(block, start, end, which);
 }
 
-/* Treats every block of the range: how many there were. */
+/* Calls treat() for the part of each block that lies in the range, and returns the number of blocks. */
 static size_t for_blocks(uintptr_t at, uintptr_t end, void (*treat)(struct block *, uintptr_t, uintptr_t, const void *),
                          const void *argument)
 {
@@ -171,7 +171,8 @@ bool engine_memory_call(const void *start, size_t size, enum engine_memory_call 
     return true;
 }
 
-/* Needs the lock. False where a view is left: it was filled with zeros, and when the kernel takes these pages the store is seen again. */
+/* Drops the views of the range, before the kernel discards its pages. False where a view is left: its pages were filled with zeros then,
+   but once the kernel discards those the store's pages are seen again. Needs the lock. */
 static bool zero_block_ahead(struct block *block, uintptr_t start, uintptr_t end)
 {
     if (!extent_any(block, start, end))
@@ -193,7 +194,7 @@ bool engine_zero_ahead(const void *start, size_t size)
         return false;
     block = block_find_from((uintptr_t)start);
     if (block == NULL || block_start(block) >= page_up(end)) {
-        done = true; /* nearly always: what an allocator purges was freed before */
+        done = true; /* the usual case: an allocator discards memory that was freed before, which is no block any more */
     } else if (block_contains(block, (uintptr_t)start, size)) {
         lock_take(&block->lock);
         done = zero_block_ahead(block, (uintptr_t)start, page_up(end));
@@ -205,7 +206,7 @@ bool engine_zero_ahead(const void *start, size_t size)
     return done;
 }
 
-static void go(struct block *block, uintptr_t start, uintptr_t end, const void *unused)
+static void begin_change(struct block *block, uintptr_t start, uintptr_t end, const void *unused)
 {
     (void)start;
     (void)end;
@@ -220,13 +221,14 @@ bool engine_going(const void *start, size_t size)
 
     if (block_count() == 0 || size == 0 || !page_aligned((uintptr_t)start) || !entry_begin_quiet(&entry))
         return false;
-    any = for_blocks((uintptr_t)start, end_of(start, size), go, NULL) > 0;
+    any = for_blocks((uintptr_t)start, end_of(start, size), begin_change, NULL) > 0;
     entry_end(&entry);
     return any;
 }
 
-/* A block that does not wait for it came meanwhile, into the place that was free. */
-static void settle(struct block *block, uintptr_t start, uintptr_t end, const void *went)
+/* Ends what engine_going() began. A block whose count is 0 was added in between, at a place that the call had freed: the call says nothing
+   about it. */
+static void end_change(struct block *block, uintptr_t start, uintptr_t end, const void *went)
 {
     if (block->changing == 0)
         return;
@@ -248,7 +250,7 @@ void engine_gone(const void *start, size_t size, bool went)
 
     if (!entry_begin_quiet(&entry))
         return;
-    for_blocks((uintptr_t)start, end_of(start, size), settle, &went);
+    for_blocks((uintptr_t)start, end_of(start, size), end_change, &went);
     entry_end(&entry);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies that were judged to be better plain, and are made again and again: known without a lock and without a system call. That a hint
-   is out of date does no harm, a plain copy is always right. */
+/* Hints: a copy that was judged to be better plain is recognized when it is made again, without a lock and without a system call. An
+   outdated hint does no harm, because a plain copy is always right. */
 #ifndef COWSHIM_ENGINE_HINT_H
 #define COWSHIM_ENGINE_HINT_H
 
@@ -8,13 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* True: plain, without a look. Of copies that are alike every n-th is judged anew, n being larger the longer they have been alike. */
+/* True: copy plainly without asking the policy. Every n-th copy of a kind is judged again, and n grows with each judgement that was the
+   same. */
 bool hint_plain(uintptr_t to, uintptr_t from, size_t size);
-/* This one was judged, and is plain. */
+/* This copy was judged to be better plain. */
 void hint_give(uintptr_t to, uintptr_t from, size_t size);
-/* Or is not. */
+/* This copy was judged to be worth sharing. */
 void hint_take(uintptr_t to, uintptr_t from, size_t size);
-/* The program said what it expects of its copies. */
+/* Forgets all hints, because the program said what it expects of its copies (cowshim_expect_rewrite() and others). */
 void hint_forget_all(void);
 
 #endif

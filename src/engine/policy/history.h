@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What earlier copies came to, slice by slice: which share of the pages of a copy was rewritten, and of its source between two copies of it.
-   Shares are in parts of SHARE_ONE, running means in which a new value weighs a quarter. Pure: no system call, no lock. */
+/* Histories: which share of the pages of earlier copies was rewritten, slice by slice, and which share of the pages of their source between
+   two copies of it. Shares are fixed-point numbers (SHARE_ONE is all of them), and running means in which a new value counts a quarter.
+   Pure: no system call, no lock. */
 #ifndef COWSHIM_ENGINE_HISTORY_H
 #define COWSHIM_ENGINE_HISTORY_H
 
@@ -8,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A copy is cut into so many slices, or fewer where they would be of less than SLICE_PAGES pages. */
+/* A copy is cut into SLICES slices, or fewer if each would have less than SLICE_PAGES pages. */
 #define SLICES 64
 #define SLICE_PAGES 4
 
@@ -16,20 +17,21 @@
 #define SHARE_UNKNOWN UINT16_MAX
 
 unsigned slice_count(size_t pages);
-/* The first page of a slice; of slice_count(pages): the end. */
+/* The first page of a slice; for slice_count(pages), the number of pages. */
 size_t slice_start(size_t pages, unsigned slice);
 /* The slice that a page is in. */
 unsigned slice_of(size_t pages, size_t page);
 /* The bits of all slices. */
 uint64_t slice_all(size_t pages);
-/* The end of the neighbouring slices that are alike in the mask. */
+/* The end of the run of slices that have the same bit in the mask as this one. */
 unsigned slice_alike(uint64_t mask, unsigned slice, unsigned count);
 
-/* By what a copy is known, most specific first: its source at this size, its place in the program at this size, and at sizes like it. */
+/* A copy has a history by each of these keys, the most specific first: its source and size; its place in the program and size; its place
+   and the power of two below its size. */
 enum { BY_SOURCE, BY_SIZE, BY_CLASS, KEYS };
 
 struct origin {
-    uint32_t keys[KEYS]; /* 0 first: the policy is not asked */
+    uint32_t keys[KEYS]; /* keys[0] is 0 where the policy is not to be asked */
 };
 
 struct history {

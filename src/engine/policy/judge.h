@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which slices of a copy to share: a pure function of what is known of earlier copies, of what things cost, and of what a run without us would
-   have paid. No system call, no state. */
+/* The judgement which slices of a copy to share: a pure function of what earlier copies came to, of what things cost on this machine, and
+   of what a run without us would pay. No system call, no state. */
 #ifndef COWSHIM_ENGINE_JUDGE_H
 #define COWSHIM_ENGINE_JUDGE_H
 
@@ -13,21 +13,21 @@ struct facts {
     enum config_policy policy;
     size_t pages;                  /* whole pages in the copy */
     bool fresh;                    /* without us its target would have no pages yet: malloc had it from the kernel, and nobody touched it */
-    bool huge;                     /* and the kernel gives huge pages there */
-    bool huge_store;               /* what has to be sealed goes there, */
-    bool huge_views;               /* and the target shows it in huge pages: reading it costs nothing */
+    bool huge;                     /* the kernel would fill the target with huge pages */
+    bool huge_store;               /* sealed pages go to a store of huge pages */
+    bool huge_views;               /* the target will show that in huge pages, so that reading it costs no faults */
     uint64_t filled;               /* slices in which the target has pages of its own */
-    const uint32_t *private_pages; /* of the source, by slice: to be sealed, or copied. NULL: not known yet */
-    int64_t purse;                 /* nanoseconds that may be lost; PURSE_OPEN or more: any */
+    const uint32_t *private_pages; /* how many private pages each slice of the source has; NULL: not known yet */
+    int64_t purse;                 /* nanoseconds that this copy may lose; PURSE_OPEN or more: any number */
 };
 
 struct judgement {
     uint64_t shared; /* slices */
-    int64_t native;  /* what these would cost without us, in nanoseconds */
-    bool known;      /* by a history */
+    int64_t native;  /* what copying these would cost without us, in nanoseconds */
+    bool known;      /* a history was used */
 };
 
-/* The histories that know most of the copy's targets and of its source; NULL: none does. */
+/* target and source: the most specific histories that have something on targets and on sources; NULL: there is none. */
 struct judgement judge_slices(const struct facts *facts, const struct costs *costs, const struct history *target,
                               const struct history *source);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is remembered of a copy, in its target and in its source, until it is known what became of it. */
+/* A trace: what the target and the source of a copy remember of it until it is known what became of it. */
 #ifndef COWSHIM_ENGINE_TRACE_H
 #define COWSHIM_ENGINE_TRACE_H
 
@@ -7,7 +7,7 @@
 
 #define TRACE_SAMPLES 4
 
-/* A page that is copied plainly: no kernel tells whether it was rewritten, but its bytes do. */
+/* A page that was copied plainly. The kernel cannot tell whether it was rewritten, but a checksum of its bytes can. */
 struct trace_sample {
     uintptr_t page;
     uint64_t sum;
@@ -16,14 +16,14 @@ struct trace_sample {
 struct trace {
     uintptr_t start;  /* the first whole page */
     size_t pages;     /* 0: there was no copy */
-    uint64_t shared;  /* slices of it that were */
-    bool open;        /* its fate is not known yet */
-    bool skipped;     /* and nobody will look: it is taken to be as always */
-    bool known;       /* a history knew what to expect */
+    uint64_t shared;  /* the slices that were shared */
+    bool open;        /* what becomes of it is not known yet */
+    bool skipped;     /* open, but it will not be looked at: it is expected to end as the others did */
+    bool known;       /* as in its judgement */
     bool huge;        /* it is shown in huge pages */
-    unsigned sampled; /* how many samples there are */
+    unsigned sampled; /* the number of samples */
     struct origin place;
-    int64_t lost; /* what it has cost by now more than without us; of the target only */
+    int64_t lost; /* what it has cost so far more than it would have without us; in the target's trace only */
     struct trace_sample samples[TRACE_SAMPLES];
 };
 

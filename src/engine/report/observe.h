@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* An observer is told what the engine sees and decides: `cowshim profile` preloads one, libcowshim-profile.so. Without one each of
-   the calls below is a compare of a pointer with NULL, on ways that only large copies and large allocations take.
+/* An observer is told what the engine sees and decides: `cowshim profile` preloads one, libcowshim-profile.so. Without an observer each of
+   the calls below compares a pointer with NULL, and only large copies and large allocations come here.
 
-   Every function of an observer but look() is called inside the gate, in the process that it belongs to: none runs while the
-   process forks. Locks of the engine may be held: an observer takes only locks of its own, last, and calls nothing of ours.
-   errno is the caller's to keep. */
+   All functions of an observer but look() are called inside the gate, so that none of them runs while the process forks. The engine may
+   hold locks meanwhile: an observer takes its own locks after them, and calls none of our functions. Whoever calls an observer restores
+   errno. */
 #ifndef COWSHIM_ENGINE_OBSERVE_H
 #define COWSHIM_ENGINE_OBSERVE_H
 
@@ -12,39 +12,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Grows with every change of what follows: shim and observer come from one build, or do not know each other. */
+/* Grows with every change of what follows, so that a shim refuses an observer of another build. */
 #define OBSERVER_VERSION 1
 
 struct observed_verdict {
-    unsigned reason;                              /* enum reason; REASON_none: shared, or would be as far as the policy was not asked */
-    size_t shared;                                /* bytes that were */
-    unsigned site;                                /* where the policy learns */
-    bool target_touched, target_huge, huge_store; /* what the policy is asked with; see struct facts */
+    unsigned reason;                              /* enum reason; REASON_none: it was shared, or would be if the policy agrees */
+    size_t shared;                                /* bytes that were shared */
+    unsigned site;                                /* the place in the program, by the policy's key for it */
+    bool target_touched, target_huge, huge_store; /* what the policy is told of the copy; see struct facts */
 };
 
 enum observed_event { OBSERVED_BLOCK, OBSERVED_COPY, OBSERVED_SMALL };
 
 struct observer {
     unsigned version;
-    bool substitute;      /* false: every copy is judged by all checks but the policy, and then made plainly */
-    size_t smallest_copy; /* copies below COWSHIM_MIN_SIZE are told of from this size on */
-    /* Outside of the gate and of all locks: the calling thread is about to add a block, to copy, or to copy what is below
-       COWSHIM_MIN_SIZE; where is it? False: this copy does not matter, and is not told of. */
+    bool substitute;      /* share copies as ever; false: all checks but the policy judge each copy, and then it is made plainly */
+    size_t smallest_copy; /* copies below COWSHIM_MIN_SIZE are reported from this size on */
+    /* Called outside of the gate and of all locks, when the calling thread is about to add a block, to copy, or to copy less than
+       COWSHIM_MIN_SIZE: the observer may record its stack. False: this copy does not matter, and is not reported. */
     bool (*look)(enum observed_event event, size_t size);
     void (*block_added)(uintptr_t start, size_t size);
-    void (*block_leaves)(uintptr_t start, size_t size);                 /* its memory is still there */
+    void (*block_leaves)(uintptr_t start, size_t size);                 /* its memory can still be read */
     void (*block_returns)(uintptr_t was, uintptr_t start, size_t size); /* after block_leaves, by the same thread */
     void (*copy_begins)(uintptr_t to, uintptr_t from, size_t size);
     void (*copy_judged)(uintptr_t to, uintptr_t from, size_t size, const struct observed_verdict *verdict);
     void (*copy_too_small)(uintptr_t to, uintptr_t from, size_t size);
     void (*forked)(void); /* in the child */
-    void (*ends)(void);   /* destructors run */
+    void (*ends)(void);   /* the process exits: destructors run */
 };
 
-/* What an observer's library defines. NULL: it does not want to. store_bytes() may be called at any time. */
+/* What an observer's library defines. NULL: it does not want to observe this process. It may call store_bytes() at any time. */
 typedef const struct observer *observer_offer(uint64_t (*store_bytes)(void));
 
-/* Once, by the shim, before the first block. An observer of another version is left alone: false. */
+/* Called once by the shim, before the first block. False: the observer is of another version, and is not used. */
 bool observe_start(const struct observer *observer);
 bool observe_substitutes(void);
 bool observed(void); /* whether there is an observer */
@@ -58,7 +58,7 @@ void observe_copy_judged(uintptr_t to, uintptr_t from, size_t size, const struct
 void observe_forked(void);
 void observe_ends(void);
 
-/* A copy that nobody else looks at, because COWSHIM_MIN_SIZE is larger. Keeps errno. */
+/* Reports a copy that is smaller than COWSHIM_MIN_SIZE, which nobody else looks at. Keeps errno. */
 void engine_note_copy(const void *to, const void *from, size_t size);
 
 #endif

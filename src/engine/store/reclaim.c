@@ -17,34 +17,34 @@
 
 #include "base/poison.h"
 
-/* When less than one part in this many of all store bytes can have died, nobody looks. */
+/* A sweep is worth its time when at least one part in this many of all store bytes can have died since the last one. */
 #define WORTH 32
-/* Looking at one store stops after this time if it finds nothing, and so does the walk over all stores; what was not reached is
-   looked at first the next time. */
+/* A sweep that finds nothing gives up a store after PATIENCE_NS, and the walk over all stores after PATIENCE_ALL_NS. The next sweep begins
+   with what this one did not reach. */
 #define PATIENCE_NS 2000000
 #define PATIENCE_ALL_NS 10000000
-/* After a look that found nothing, nobody looks for this many times as long: 6 % of the time at most is lost that way, and what died
-   unexpectedly is found soon all the same: to write a page takes as long as the rest for having looked at it. */
+/* After a sweep that found nothing there is none for REST times as long as it took, so that useless sweeps cost a sixteenth of the time at
+   most. Dead pages are found soon all the same: a page takes about REST times as long to be written as to be looked at. */
 #define REST 16
-/* How much longer nobody asks whether another process, which was found to show stores, still does. */
+/* The same factor for asking whether another process still shows stores. It is larger because processes end rarely. */
 #define REST_OF_OTHERS 256
-/* Small calls: so many pass before one looks at the clock, where they come in quick succession; and so much time before one looks for
-   what died. */
+/* Calls too small for us serve as occasions to sweep. A thread looks at the clock once in GLANCE_EVERY such calls while the clock moved
+   less than GLANCE_QUICK_NS in between, and at each call otherwise; the process sweeps on such an occasion once in GLANCE_REST_NS. */
 #define GLANCE_EVERY 64
 #define GLANCE_QUICK_NS 1000000
 #define GLANCE_REST_NS 5000000
-/* Stores of less than this are not worth it. */
+/* Small calls are watched for such occasions only while the stores have at least this many bytes. */
 #define WATCH_FROM ((uint64_t)1 << 20)
 
 static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
-static uint64_t faults_then;        /* when we last looked */
-static uint64_t unshown_so_far;     /* since then */
-static bool unfinished;             /* the last walk was cut short */
-static _Atomic uint64_t rest_until; /* looking found nothing: not again before this time */
-static uint64_t settle_after;       /* others were asked: not again before this time */
-static _Atomic bool demanded;       /* what died may have been a secret: whatever it costs, at the next event */
+static uint64_t faults_then;        /* page faults of the process when a sweep was last due */
+static uint64_t unshown_so_far;     /* bytes of views that ended since then */
+static bool unfinished;             /* the last walk over all stores was cut short */
+static _Atomic uint64_t rest_until; /* the last sweep found nothing: the next one is not before this time */
+static uint64_t settle_after;       /* other processes are not asked again before this time */
+static _Atomic bool demanded;       /* a page that died may hold a secret: the next event sweeps, whatever that costs */
 
-/* False: cut short. *freed grows by the bytes given back. */
+/* False: it was cut short. *freed grows by the bytes given back. */
 static bool sweep_store(struct store *store, struct view *views, uint64_t *freed)
 {
     struct sweep sweep = {.store = store, .views = views, .deadline = usage_now() + PATIENCE_NS};
@@ -55,7 +55,7 @@ static bool sweep_store(struct store *store, struct view *views, uint64_t *freed
     return whole;
 }
 
-/* Whether enough can have died since we last looked. */
+/* Whether enough pages can have died since a sweep was last due. A page can only die by a page fault, or with a view. */
 static bool is_due(void)
 {
     uint64_t stored = store_bytes();
@@ -101,7 +101,8 @@ static bool sweep_all(uint64_t *freed)
     return whole;
 }
 
-/* What could not be given back because another process showed it. True: we are alone again, look at all. */
+/* Gives back what could not be given back while another process showed it. True: no other process shows our stores any more, so that all of
+   them can be swept again. */
 static bool settle(void)
 {
     uint64_t start;
@@ -170,7 +171,7 @@ void reclaim_event(void)
     if (store_bytes() == 0 || !lock_try(&sweep_lock))
         return;
     if (must_look()) {
-        start = usage_spent(); /* not what others took meanwhile */
+        start = usage_spent(); /* processor time of this thread, because others may run while we look */
         unfinished = descriptor_in_own_process() && !sweep_all(&freed);
         rest_until = freed > 0 ? 0 : usage_now() + REST * (usage_spent() - start);
         counter_add(COUNT_reclaimed_bytes, freed);
@@ -189,7 +190,7 @@ struct shown {
     uint64_t start, end;
 };
 
-/* The first part that [*from, end) shows, which *from moves behind. False: none is left. */
+/* Finds the first part of [*from, end) that shows a store, and moves *from behind it. False: there is none. */
 static bool next_shown(uintptr_t *from, uintptr_t end, struct shown *shown)
 {
     struct block *block;
@@ -222,7 +223,7 @@ void reclaim_wiped(uintptr_t start, uintptr_t end)
     struct view *views;
     struct shown shown;
 
-    if (!next_shown(&start, end, &shown)) /* nearly always: a key that lies somewhere else */
+    if (!next_shown(&start, end, &shown)) /* the usual case: the secret lies in memory that shows no store */
         return;
     views = scratch_take();
     lock_take(&sweep_lock);

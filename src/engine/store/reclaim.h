@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Dead pages: pages of a store that nobody sees, because no view shows them or every view hides them behind private pages. They
-   are found by asking the kernel about the views, and given back by punching holes. There is no thread of ours: the work is done
-   at the end of our own operations, when faults or ended views say that there may be something, and for a bounded time.
-   Inherited stores are left alone. */
+/* Dead pages: pages of a store that nobody sees, because no view shows them or every view hides them behind private pages. A sweep asks the
+   kernel which pages the views still show, and punches holes for the others. There is no thread of ours: sweeps take place at the end of
+   our own operations, when page faults or ended views say that something can have died, and they are bounded in time. Stores that another
+   process may show are left alone. */
 #ifndef COWSHIM_ENGINE_RECLAIM_H
 #define COWSHIM_ENGINE_RECLAIM_H
 
@@ -12,8 +12,8 @@
 void reclaim_event(void);
 /* The next event looks at all stores, however little can have died. */
 void reclaim_demand(void);
-/* What these pages show was overwritten because it was a secret: what nobody sees any more is punched now, or, where another thread is
-   at work, at the next event. With no lock held. */
+/* The program overwrote these pages because they held a secret. The pages of the store that they had shown are punched now if nobody else
+   sees them, or at the next event if another thread is at work there. With no lock held. */
 void reclaim_wiped(uintptr_t start, uintptr_t end);
 
 #endif
