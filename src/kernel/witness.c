@@ -7,12 +7,22 @@
 #include "base/page.h"
 #include "base/sys.h"
 #include "kernel/procfile.h"
+#include "kernel/usage.h"
 
 #include "base/poison.h"
 
 #define BIT_EXCLUSIVE (UINT64_C(1) << 56)
 #define BIT_SWAPPED (UINT64_C(1) << 62)
 #define BIT_PRESENT (UINT64_C(1) << 63)
+
+/* The kernel may merge equal pages of all processes (KSM), and split them again: a page of ours alone, while a copy of the witness is left
+   with another process. No page is like this one. */
+static void make_unique(volatile uint64_t *words)
+{
+    words[0] = (uint64_t)(uintptr_t)words;
+    words[1] = (uint64_t)sys_process();
+    words[2] = usage_now();
+}
 
 int witness_begin(struct witness *witness)
 {
@@ -22,7 +32,7 @@ int witness_begin(struct witness *witness)
     if (page < 0 && page > -4096)
         return (int)page;
     SYS_MUST(SYS_madvise, page, page_size, MADV_NOHUGEPAGE); /* a page of its own: its count is its own, too */
-    *(volatile char *)page = 1;
+    make_unique((volatile uint64_t *)page);
     witness->page = (uintptr_t)page;
     return 0;
 }

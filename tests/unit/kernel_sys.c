@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "kernel/vma.h"
+#include "kernel/witness.h"
 #include "unit.h"
 
 TEST(sys, returns_minus_errno_and_leaves_errno_alone)
@@ -302,6 +303,19 @@ static unsigned long coredump_filter(void)
     CHECK(file != NULL && fscanf(file, "%lx", &filter) == 1);
     fclose(file);
     return filter;
+}
+
+/* KSM would make one of two equal ones, and two of it again. */
+TEST(witness, is_like_no_other_page)
+{
+    struct witness one, other;
+
+    CHECK_EQ(witness_begin(&one), 0);
+    CHECK_EQ(witness_begin(&other), 0);
+    CHECK(memcmp((const void *)one.page, (const void *)other.page, page_size) != 0);
+    CHECK_EQ(witness_ask(&one), WITNESS_ALONE);
+    witness_end(&one);
+    witness_end(&other);
 }
 
 TEST(coredump, asks_for_private_files_and_changes_no_other_bit)
