@@ -136,10 +136,11 @@ HOOK ssize_t process_madvise(int process, const struct iovec *ranges, size_t cou
         errno = ENOSYS;
         return -1;
     }
-    for (size_t i = 0; hot.started && i < count && (advice == MADV_FREE || marks(advice)); i++)
+    for (size_t i = 0; hot.started && i < count && (advice == MADV_FREE || marks(advice)) && memory_readable(&ranges[i], sizeof *ranges);
+         i++)
         engine_memory_call(ranges[i].iov_base, (size_t)page_up(ranges[i].iov_len), MEMORY_KEEP);
     result = next.process_madvise(process, ranges, count, advice, flags);
-    if (hot.started && result < 0 && count > 0)
+    if (hot.started && result < 0 && errno == EACCES) /* so the kernel has read the ranges */
         correct_error(ranges[0].iov_base, ranges[0].iov_len, advice);
     if (hot.started && result > 0 && discards(advice))
         zero_ranges(ranges, count, (size_t)result, advice);

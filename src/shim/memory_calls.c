@@ -1,16 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory calls that the program makes by number, with syscall(). */
+/* Memory calls that the program makes by number, with syscall() or ioctl(). */
+#include <linux/ioctl.h>
+#include <linux/userfaultfd.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "base/page.h"
 #include "engine/engine.h"
 #include "kernel/holders.h"
+#include "kernel/map.h"
 #include "shim/hook.h"
 
 #ifndef SYS_set_mempolicy_home_node
 #define SYS_set_mempolicy_home_node 450
 #endif
+
+bool memory_readable(const void *from, size_t size)
+{
+    uintptr_t start = (uintptr_t)from;
+
+    return !engine_confined() && map_readable(page_down(start)) && map_readable(page_down(start + size - 1));
+}
+
+/* Who serves or watches memory must find it as it is without us: a view has pages where the program discarded all, and what is noted of those
+   that nobody has read looks as if they had been written. */
+HOOK int ioctl(int descriptor, unsigned long request, ...)
+{
+    const struct uffdio_register *watched;
+    va_list arguments;
+    void *argument;
+
+    va_start(arguments, request);
+    argument = va_arg(arguments, void *);
+    va_end(arguments);
+    watched = argument;
+    if (UNLIKELY(request == UFFDIO_REGISTER) && hot.started && memory_readable(watched, sizeof *watched))
+        engine_memory_call((const void *)(uintptr_t)watched->range.start, (size_t)watched->range.len, MEMORY_KEEP);
+    return next.ioctl(descriptor, request, argument);
+}
 
 /* Those that only have to be known of, before the kernel makes them. */
 static bool announce(long number, const long *a)
@@ -93,6 +122,9 @@ static bool attribute_syscall(long number, const long *a, long *result)
 bool memory_syscall(long number, const long *a, long *result)
 {
     switch (number) {
+    case SYS_ioctl:
+        *result = ioctl((int)a[0], (unsigned long)a[1], a[2]);
+        return true;
     case SYS_munmap:
         *result = munmap((void *)a[0], (size_t)a[1]);
         return true;

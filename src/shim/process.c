@@ -91,8 +91,8 @@ HOOK int clone(int (*child)(void *), void *stack, int flags, void *argument, ...
 }
 
 /* Whether a system call copies the process so that the child returns from it here. A child with a stack of its own does not return here,
-   nor could it return to our caller, and is left alone. */
-static bool forks(long number, long flags, long stack)
+   nor could it return to our caller, and is left alone. Programs ask with nonsense whether the kernel knows clone3: it says so by itself. */
+static bool forks(long number, long first, long second)
 {
     switch (number) {
 #ifdef SYS_fork
@@ -100,11 +100,12 @@ static bool forks(long number, long flags, long stack)
         return true;
 #endif
     case SYS_clone:
-        return (flags & CLONE_VM) == 0 && stack == 0;
+        return (first & CLONE_VM) == 0 && second == 0;
     case SYS_clone3: {
-        const struct clone_args *arguments = (const struct clone_args *)flags;
+        const struct clone_args *arguments = (const struct clone_args *)first;
 
-        return (arguments->flags & CLONE_VM) == 0 && arguments->stack == 0;
+        return (size_t)second >= CLONE_ARGS_SIZE_VER0 && memory_readable(arguments, CLONE_ARGS_SIZE_VER0) &&
+               (arguments->flags & CLONE_VM) == 0 && arguments->stack == 0;
     }
     default:
         return false;

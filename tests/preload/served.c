@@ -188,6 +188,32 @@ static int demand(void)
     return in_child(copy_paged);
 }
 
+/* The program hands a copy that shows a store to a pager. */
+static int serve_copy(void)
+{
+    unsigned char *from = aligned_alloc(PAGE, SIZE);
+    unsigned char *to = aligned_alloc(PAGE, SIZE);
+    pthread_t thread;
+
+    paint(from, SIZE, 1);
+    memcpy(to, from, SIZE);
+    if (begin_pager(0, UFFDIO_REGISTER_MODE_MISSING, to) != 0) {
+        printf("# no userfaultfd here: error %d\n", errno);
+        return SKIPPED;
+    }
+    CHECK(holds(to, SIZE, 0, 1), "the contents changed");
+    pthread_create(&thread, NULL, serve_pages, NULL);
+    madvise(to, SIZE, MADV_DONTNEED);
+    CHECK(served(to), "what was discarded is not asked of the pager");
+    CHECK(holds(from, SIZE, 0, 1), "the original changed");
+    return KEPT;
+}
+
+static int demand_for_copy(void)
+{
+    return in_child(serve_copy);
+}
+
 /* A write watch without a thread (UFFD_FEATURE_WP_ASYNC): the kernel notes which pages were written. */
 static long pages_written(int pagemap, const unsigned char *memory)
 {
@@ -236,12 +262,46 @@ static int watch(void)
     return in_child(watch_writes);
 }
 
+/* The marks of a watch lie where pages of a store were never read: they must not be taken for pages of its own. */
+static int watch_copy(void)
+{
+    unsigned char *from = aligned_alloc(PAGE, SIZE);
+    unsigned char *to = aligned_alloc(PAGE, SIZE);
+    struct uffdio_writeprotect protect = {.range = {(uintptr_t)to, SIZE}, .mode = UFFDIO_WRITEPROTECT_MODE_WP};
+
+    paint(from, SIZE, 2);
+    memcpy(to, from, SIZE);
+    if (begin_pager(1 << 15 | 1 << 13 | UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM, UFFDIO_REGISTER_MODE_WP, to) !=
+            0 ||
+        ioctl(pager, UFFDIO_WRITEPROTECT, &protect) != 0) {
+        printf("# no asynchronous write watch here: error %d\n", errno);
+        return SKIPPED;
+    }
+    paint(from, SIZE, 3);
+    for (int i = 0; i < 20; i++) { /* what nobody sees any more is given back meanwhile */
+        unsigned char *some = block(4), *other = malloc(SIZE);
+
+        memcpy(other, some, SIZE);
+        free(some);
+        free(other);
+    }
+    CHECK(holds(to, SIZE, 0, 2), "a copy that is watched lost its contents");
+    return KEPT;
+}
+
+static int watch_of_copy(void)
+{
+    return in_child(watch_copy);
+}
+
 int main(void)
 {
     static const struct story stories[] = {
         {"no page is replaced once a driver may hold it", device},
         {"frames of AF_XDP leave as they were written", frames},
         {"memory that the program serves on demand is copied as served", demand},
+        {"a copy that is handed to a pager is what that says", demand_for_copy},
+        {"a copy that is watched keeps its contents", watch_of_copy},
         {"a write watch of the program's sees its writes and no copies", watch},
     };
 

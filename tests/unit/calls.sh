@@ -27,7 +27,7 @@ fi
 
 # Of the memory calls that are met: by number.
 for call in madvise process_madvise mprotect pkey_mprotect mseal mbind set_mempolicy_home_node set_mempolicy munmap mmap mremap shmat \
-    mlock mlock2 mlockall munlockall userfaultfd io_uring_setup io_setup; do
+    mlock mlock2 mlockall munlockall userfaultfd ioctl io_uring_setup io_setup; do
     grep -q "case SYS_$call:" "$TOP_SRCDIR/src/shim/memory_calls.c" || echo "$call"
 done >"$work/missing"
 tell "2 - those that change memory are met by number, too"

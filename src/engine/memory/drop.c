@@ -203,7 +203,7 @@ static int unshare_in_place(uintptr_t start, uintptr_t end)
 
 static int unshare_range(struct look *look, struct block *block, uintptr_t start, uintptr_t end)
 {
-    enum reason why = look_around(look);
+    enum reason why = look_around_for_views(look);
 
     if (why == REASON_none)
         return drop_to_anonymous(block, look->guard, start, end);

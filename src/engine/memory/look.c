@@ -14,7 +14,7 @@ static enum reason reason_of(unsigned held)
     return (held & HOLDER_DEVICE) != 0 ? REASON_device : REASON_none;
 }
 
-static enum reason look_with(struct look *look, const struct write_guard *(*pick)(unsigned threads))
+static enum reason look_with(struct look *look, const struct write_guard *(*pick)(unsigned threads), unsigned harmless)
 {
     struct holders holders;
     enum reason why;
@@ -23,7 +23,7 @@ static enum reason look_with(struct look *look, const struct write_guard *(*pick
         return REASON_none;
     if (holders_look(&holders) != 0)
         return REASON_no_pagemap;
-    why = reason_of(holders.held);
+    why = reason_of(holders.held & ~harmless);
     if (why != REASON_none)
         return why;
     look->guard = pick(holders.threads);
@@ -32,12 +32,17 @@ static enum reason look_with(struct look *look, const struct write_guard *(*pick
 
 enum reason look_around(struct look *look)
 {
-    return look_with(look, write_guard_pick);
+    return look_with(look, write_guard_pick, 0);
 }
 
 enum reason look_around_for_files(struct look *look)
 {
-    return look_with(look, write_guard_pick_for_files);
+    return look_with(look, write_guard_pick_for_files, 0);
+}
+
+enum reason look_around_for_views(struct look *look)
+{
+    return look_with(look, write_guard_pick, HOLDER_PAGER);
 }
 
 bool look_holes_are_zero(void)

@@ -18,6 +18,8 @@ struct look {
 enum reason look_around(struct look *look);
 /* The same for private mappings of files (see write_guard.h). */
 enum reason look_around_for_files(struct look *look);
+/* The same for what shows a store now: no pager has it, for it leaves sharing before one is told of it. */
+enum reason look_around_for_views(struct look *look);
 /* Whether a page that is not there reads as zero: no pager may fill it. */
 bool look_holes_are_zero(void);
 
