@@ -280,7 +280,8 @@ static inline int cowshim_register(void *addr, size_t length, unsigned flags)
    Returns 0, or -1 and errno:
      EINVAL  see above; a registration reaches out of the range
      ENOENT  no registration is in it (also when all of it was unmapped since), nor does it lie in another block
-     ENOMEM  no memory for the copies, or writers cannot be held off: what could not be copied is still registered
+     ENOMEM  no memory for the copies, or writers cannot be held off, or pages must stay where they are (I/O by a ring): what could not
+             be copied is still registered
    Without the shim: 0. */
 static inline int cowshim_unregister(void *addr, size_t length)
 {

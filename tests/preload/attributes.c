@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "story.h"
@@ -114,6 +115,7 @@ static int refused_calls_change_nothing(void)
     unsigned char *copy = pair.copy;
     volatile size_t none = 0, too_much = SIZE_MAX - PAGE;
     const int flags = MAP_PRIVATE | MAP_FIXED;
+    void *nowhere = (void *)(uintptr_t)16;
 
     FAILS(munmap(copy + 1, PAGE), -1, EINVAL);
     FAILS(munmap(copy, none), -1, EINVAL);
@@ -124,12 +126,38 @@ static int refused_calls_change_nothing(void)
     FAILS(mmap(copy, SIZE, PROT_READ, MAP_FIXED | MAP_ANONYMOUS, -1, 0), MAP_FAILED, EINVAL);
     FAILS(syscall(SYS_munmap, copy + 1, PAGE), -1, EINVAL);
     FAILS(shmat(-1, copy, SHM_REMAP), MAP_FAILED, EINVAL);
+    FAILS(process_madvise(-1, nowhere, 1, MADV_FREE, 0), -1, EFAULT);
+    FAILS(syscall(SYS_clone3, NULL, 0), -1, EINVAL); /* programs ask so whether the kernel knows it */
+    FAILS(syscall(SYS_clone3, nowhere, 88), -1, EFAULT);
     CHECK(holds(copy, SIZE, 0, 3), "the contents changed");
     CHECK(shows_store(copy, SIZE), "the copy is not shared any more");
     memcpy(pair.original, copy, SIZE / 2);
     CHECK(madvise(copy, SIZE, MADV_DONTNEED) == 0 && zero(copy, SIZE), "discarded memory is not zero");
     memcpy(copy, pair.original, SIZE);
     CHECK(shows_store(copy, SIZE), "copies are not shared any more");
+    free_pair(pair);
+    return KEPT;
+}
+
+/* The kernel frees no memory that is locked; what is not may be freed whatever else is. */
+static int locked_memory_is_not_freed(void)
+{
+    struct pair pair = pair_of(4);
+    void *other = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (mlockall(MCL_CURRENT) != 0) {
+        printf("# memory cannot be locked: error %d\n", errno);
+        return SKIPPED;
+    }
+    FAILS(madvise(pair.copy, SIZE, MADV_FREE), -1, EINVAL);
+    FAILS(madvise(pair.copy, SIZE, MADV_DONTNEED), -1, EINVAL);
+    CHECK(holds(pair.copy, SIZE, 0, 4), "the contents changed");
+    munlockall();
+    mlock(other, PAGE);
+    CHECK(madvise(pair.copy, SIZE, MADV_FREE) == 0, "error %d", errno);
+    paint(pair.copy, SIZE, 5);
+    CHECK(holds(pair.copy, SIZE, 0, 5) && holds(pair.original, SIZE, 0, 4), "the contents changed");
+    munmap(other, PAGE);
     free_pair(pair);
     return KEPT;
 }
@@ -306,6 +334,7 @@ int main(int count, char **words)
         {"while pages are discarded nobody sees what was there before the last write", no_step_is_seen},
         {"a range with a gap is discarded all around it", a_gap_changes_nothing},
         {"calls that the kernel refuses leave all as it is", refused_calls_change_nothing},
+        {"locked memory is not freed, other memory is", locked_memory_is_not_freed},
         {"MADV_COLLAPSE says of copies what it says of other memory", collapse_is_what_it_is},
         {"NUMA policies are kept", places_are_kept},
         {"while pages shall lie where the program says no copy is shared, and later they are", while_placed},

@@ -184,6 +184,55 @@ DISPOSSESS(execute, mprotect(memory, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC))
 DISPOSSESS(forkless, madvise(memory, SIZE, MADV_DONTFORK))
 DISPOSSESS(overwrite, (memset(memory, 0, SIZE), paint(memory, SIZE, 2), 0))
 
+/* While there is a ring what is marked keeps its pages, and what is discarded later keeps its marks. */
+static int mark_and_discard(unsigned char *from, unsigned char *to)
+{
+    struct ring ring;
+    pid_t child;
+    int status;
+
+    paint(from, SIZE, 5);
+    memcpy(to, from, SIZE);
+    if (ring_open(&ring) != 0) {
+        printf("# no io_uring here\n");
+        return SKIPPED;
+    }
+    CHECK(madvise(to, SIZE, MADV_DONTFORK) == 0 && holds(to, SIZE, 0, 5), "the contents changed");
+    CHECK(madvise(to, SIZE, MADV_DONTNEED) == 0 && zero(to, SIZE), "discarded memory is not zero");
+    child = fork();
+    if (child == 0)
+        _exit(*(volatile unsigned char *)to);
+    waitpid(child, &status, 0);
+    CHECK(WIFSIGNALED(status), "a child has memory that it was not to have");
+    CHECK(holds(from, SIZE, 0, 5), "the original changed");
+    return KEPT;
+}
+
+static int discard_block(void)
+{
+    return mark_and_discard(aligned_alloc(PAGE, SIZE), aligned_alloc(PAGE, SIZE));
+}
+
+static void *map_some(void)
+{
+    return mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static int discard_mapping(void)
+{
+    return mark_and_discard(map_some(), map_some());
+}
+
+static int discard_marked_block(void)
+{
+    return in_child(discard_block);
+}
+
+static int discard_marked_mapping(void)
+{
+    return in_child(discard_mapping);
+}
+
 /* liburing makes its calls without libc, and the ring takes the number of a file that libc closed without a hook. */
 static int unseen_ring(void)
 {
@@ -220,6 +269,8 @@ int main(void)
         {"when it is made executable", fixed_execute},
         {"when children shall not have it", fixed_forkless},
         {"when it is overwritten", fixed_overwrite},
+        {"what was marked beside a ring is zero when it is discarded, and stays marked", discard_marked_block},
+        {"the same for a mapping of the program's", discard_marked_mapping},
         {"a ring is noticed that was set up without libc at the number of a file that libc closed", ring_behind_our_back},
     };
 

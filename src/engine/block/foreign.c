@@ -124,7 +124,7 @@ static void protect_as_before(const struct piece *piece)
 
 static int drop_piece(struct block *block, const struct piece *piece)
 {
-    return drop_or_fill(block, piece->start, piece->end, access_of(&piece->vma));
+    return (block->kept ? drop_by_filling : drop_or_fill)(block, piece->start, piece->end, access_of(&piece->vma));
 }
 
 static int unshare_piece(struct block *block, const struct piece *piece)
@@ -168,12 +168,25 @@ void foreign_yield(struct block *block, uintptr_t start, uintptr_t end)
     foreign_cut(block, start, page_up(end));
 }
 
+/* What still shows a store, because pages may not be replaced, stays known: when the program discards it, it must not come back. */
+static void keep(struct block *block, uintptr_t start, uintptr_t end)
+{
+    if (foreign_unshare(block, page_up(start), page_down(end)) != 0)
+        log_info("%p: some pages of a marked range stay in a store", (void *)start);
+    if (extent_any(block, page_up(start), page_down(end))) {
+        block->excluded = true;
+        block->kept = true;
+    } else {
+        foreign_cut(block, page_down(start), page_up(end));
+    }
+}
+
 void foreign_memory_call(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
 {
     switch (call) {
+    case MEMORY_FREE: /* the caller looked whether the kernel will do it */
     case MEMORY_ZERO:
     case MEMORY_ZERO_LOCKED:
-    case MEMORY_FREE:
         if (for_views(block, page_up(start), page_down(end), drop_piece) != 0)
             log_warn("%p: pages that were to be dropped are kept", (void *)start);
         break;
@@ -188,9 +201,7 @@ void foreign_memory_call(struct block *block, uintptr_t start, uintptr_t end, en
         foreign_cut(block, page_down(start), page_up(end));
         break;
     case MEMORY_KEEP:
-        if (foreign_unshare(block, page_up(start), page_down(end)) != 0)
-            log_info("%p: some pages of a marked range stay in a store", (void *)start);
-        foreign_cut(block, page_down(start), page_up(end));
+        keep(block, start, end);
         break;
     case MEMORY_ADMIT:
     case MEMORY_COLLAPSE:

@@ -181,6 +181,8 @@ static int unregister(struct block *block)
 
     lock_take(&block->lock);
     error = foreign_unshare(block, start, end);
+    if (error == 0 && extent_any(block, start, end)) /* pages that stay where they are: forgotten, they would come back when discarded */
+        error = -EBUSY;
     if (error == 0)
         foreign_cut(block, start, end);
     lock_drop(&block->lock);

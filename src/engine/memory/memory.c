@@ -19,24 +19,31 @@
 
 #include "base/poison.h"
 
+/* What is locked, or was marked by the program while its pages could not be replaced, keeps its mapping. */
 static void zero_views(struct block *block, uintptr_t start, uintptr_t end, bool locked)
 {
     while (start < end && extent_any(block, start, end)) {
         unsigned access = ACCESS_USUAL;
         uintptr_t stop = block->excluded ? drop_alike(start, end, &access) : end;
 
-        if ((locked ? drop_by_filling : drop_or_fill)(block, start, stop, access) != 0)
+        if ((locked || block->kept ? drop_by_filling : drop_or_fill)(block, start, stop, access) != 0)
             log_warn("%p: pages that were to be dropped are kept", (void *)start);
         start = stop;
     }
 }
 
-/* Whether any memory of the process may be locked: true also where the kernel does not tell. */
-static bool any_is_locked(void)
+/* Whether any of the range may be locked: true also where the kernel does not tell. */
+static bool is_locked(uintptr_t start, uintptr_t end)
 {
     struct status status;
 
-    return status_read(&status) != 0 || status.locked;
+    return status_read(&status) != 0 || (status.locked && map_locked(start, end - start));
+}
+
+/* MADV_FREE: what the kernel is about to refuse keeps its contents. */
+static bool will_be_freed(const struct block *block, uintptr_t start, uintptr_t end)
+{
+    return !block->excluded && extent_any(block, start, end) && !is_locked(start, end);
 }
 
 /* The end of the piece of memory that one huge page can be made of. The kernel makes a huge page only inside one mapping, so that what is
@@ -79,11 +86,12 @@ static void apply_to_allocation(struct block *block, uintptr_t start, uintptr_t 
     switch (call) {
     case MEMORY_ZERO:
     case MEMORY_ZERO_LOCKED:
-        zero_views(block, page_up(start), page_down(end), call == MEMORY_ZERO_LOCKED && any_is_locked());
+        start = page_up(start);
+        end = page_down(end);
+        zero_views(block, start, end, call == MEMORY_ZERO_LOCKED && is_locked(start, end));
         break;
     case MEMORY_FREE:
-        if (!block->excluded)
-            drop_views(block, page_up(start), page_down(end));
+        drop_views(block, page_up(start), page_down(end));
         break;
     case MEMORY_EXCLUDE:
         block->excluded = true;
@@ -115,6 +123,8 @@ static void apply(struct block *block, uintptr_t start, uintptr_t end, const voi
 
     if (which == MEMORY_KEEP && extent_any(block, page_up(start), page_up(end)))
         reclaim_demand();
+    if (which == MEMORY_FREE && !will_be_freed(block, page_up(start), page_down(end)))
+        return;
     if (which == MEMORY_COLLAPSE)
         unshare_huge_pages(block, page_up(start), page_down(end));
     if (block_foreign(block))
@@ -177,10 +187,12 @@ static bool zero_block_ahead(struct block *block, uintptr_t start, uintptr_t end
 {
     if (!extent_any(block, start, end))
         return true;
-    if (!block_settled(block) || any_is_locked() || verify_range(block, start, end) != 0)
+    start = page_up(start);
+    end = page_down(end);
+    if (!block_settled(block) || is_locked(start, end) || verify_range(block, start, end) != 0)
         return false;
-    zero_views(block, page_up(start), page_down(end), false);
-    return !extent_any(block, page_up(start), page_down(end));
+    zero_views(block, start, end, false);
+    return !extent_any(block, start, end);
 }
 
 bool engine_zero_ahead(const void *start, size_t size)
