@@ -2,14 +2,12 @@
 /* cowshim run [OPTION]... [--] PROGRAM [ARGUMENT]...: sets the environment and becomes the program. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "command/common/command.h"
-#include "command/common/options.h"
 #include "command/common/launch.h"
 #include "command/trail/profile.h"
 #include "command/common/settings.h"
-
-#define OPTION_REPORT 'r'
 
 static int help_print(void)
 {
@@ -30,38 +28,11 @@ static int help_print(void)
     return EXIT_SUCCESS;
 }
 
-/* -1: go on at argv[optind]. Otherwise the exit code. */
-static int parse(int argc, char **argv, const char **report)
-{
-    struct option options[CONFIG_COUNT + 3] = {0};
-    int found;
-
-    settings_add_options(options);
-    options[CONFIG_COUNT] = (struct option){"help", no_argument, NULL, 'h'};
-    options[CONFIG_COUNT + 1] = (struct option){"report", required_argument, NULL, OPTION_REPORT};
-    /* The + stops at PROGRAM: its options are not ours. */
-    while ((found = options_next(argc, argv, "+:h", options)) != -1) {
-        if (found == 'h')
-            return help_print();
-        if (found == OPTION_REPORT) {
-            *report = optarg;
-            continue;
-        }
-        if (found < SETTINGS_FIRST)
-            return message_usage("cowshim run");
-        if (!settings_apply((unsigned)(found - SETTINGS_FIRST), optarg))
-            return EXIT_USAGE;
-    }
-    if (optind < argc)
-        return -1;
-    message_error("no program is given");
-    return message_usage("cowshim run");
-}
-
 int command_run(int argc, char **argv)
 {
     const char *report = NULL;
-    int code = parse(argc, argv, &report);
+    const struct settings_option own[] = {{"report", 0, true, &report}};
+    int code = settings_parse(argc, argv, help_print, own, 1);
 
     if (code >= 0)
         return code;

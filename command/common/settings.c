@@ -9,6 +9,11 @@
 
 #include "base/log.h"
 #include "command/common/command.h"
+#include "command/common/options.h"
+
+/* What getopt_long() returns for the n-th variable is SETTINGS_FIRST + n, and for the n-th option of the sub-command OWN_FIRST + n: above every
+   character. */
+enum { SETTINGS_FIRST = 256, OWN_FIRST = SETTINGS_FIRST + CONFIG_COUNT };
 
 #define INDENT 10
 #define WIDTH 80
@@ -30,7 +35,7 @@ static const char *option_name(const char *variable, char name[NAME_SIZE])
     return name;
 }
 
-void settings_add_options(struct option options[CONFIG_COUNT])
+static void add_options(struct option options[CONFIG_COUNT])
 {
     static char names[CONFIG_COUNT][NAME_SIZE];
     struct config_option table[CONFIG_COUNT];
@@ -137,7 +142,8 @@ static bool variable_set(const char *variable, const char *text)
     return false;
 }
 
-bool settings_apply(unsigned index, const char *text)
+/* Checks a value (NULL: the option stood alone) and sets the variable. False: a message was written. */
+static bool apply(unsigned index, const char *text)
 {
     struct config_option table[CONFIG_COUNT];
     union config_value value;
@@ -157,6 +163,53 @@ bool settings_apply(unsigned index, const char *text)
     done = path != NULL && variable_set(table[index].variable, path);
     free(path);
     return done;
+}
+
+/* The options of all kinds for getopt_long(), and the letters of their short forms. The + stops at the program, whose options are not ours. */
+static void list_options(const struct settings_option *own, size_t count, struct option *options, char *letters)
+{
+    letters += sprintf(letters, "+:h");
+    add_options(options);
+    options += CONFIG_COUNT;
+    *options++ = (struct option){"help", no_argument, NULL, 'h'};
+    for (size_t i = 0; i < count; i++) {
+        *options++ = (struct option){own[i].name, own[i].takes_argument ? required_argument : no_argument, NULL, OWN_FIRST + (int)i};
+        if (own[i].letter != 0)
+            letters += sprintf(letters, "%c%s", own[i].letter, own[i].takes_argument ? ":" : "");
+    }
+}
+
+static const struct settings_option *find_own(const struct settings_option *own, size_t count, int found)
+{
+    for (size_t i = 0; i < count; i++)
+        if (found == OWN_FIRST + (int)i || (found != 0 && found == own[i].letter))
+            return &own[i];
+    return NULL;
+}
+
+int settings_parse(int argc, char **argv, int (*help)(void), const struct settings_option *own, size_t count)
+{
+    struct option options[CONFIG_COUNT + SETTINGS_OWN + 2] = {0};
+    char letters[3 + 2 * SETTINGS_OWN + 1];
+    int found;
+
+    list_options(own, count, options, letters);
+    while ((found = options_next(argc, argv, letters, options)) != -1) {
+        const struct settings_option *option = find_own(own, count, found);
+
+        if (found == 'h')
+            return help();
+        if (option != NULL)
+            *option->value = option->takes_argument ? optarg : option->name;
+        else if (found < SETTINGS_FIRST)
+            return message_usage(argv[0]);
+        else if (!apply((unsigned)(found - SETTINGS_FIRST), optarg))
+            return EXIT_USAGE;
+    }
+    if (optind < argc)
+        return -1;
+    message_error("no program is given");
+    return message_usage(argv[0]);
 }
 
 bool settings_quiet(void)

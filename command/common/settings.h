@@ -4,20 +4,25 @@
 #ifndef COWSHIM_COMMAND_SETTINGS_H
 #define COWSHIM_COMMAND_SETTINGS_H
 
-#include <getopt.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "base/config.h"
 
-/* What getopt_long() returns for the n-th variable is SETTINGS_FIRST + n: above every character. */
-enum { SETTINGS_FIRST = 256 };
+/* An option of a sub-command beside these: *value becomes its argument, or its name where it takes none. */
+struct settings_option {
+    const char *name;
+    char letter; /* of its short form; 0: it has none */
+    bool takes_argument;
+    const char **value;
+};
 
-/* Fills in CONFIG_COUNT entries. */
-void settings_add_options(struct option options[CONFIG_COUNT]);
-/* Checks a value (NULL: the option stood alone) and sets the variable for the program to come. False: a message was
-   written. */
-bool settings_apply(unsigned index, const char *text);
+#define SETTINGS_OWN 2 /* options that a sub-command may have beside --help */
+
+/* Reads the options of a sub-command that starts a program, checks those of the shim and sets their variables for the program to come.
+   -1: the program stands at argv[optind]. Otherwise the exit code, after the help or a message. */
+int settings_parse(int argc, char **argv, int (*help)(void), const struct settings_option *own, size_t count);
 /* COWSHIM_LOG of the environment, settings_apply() included, asks for errors only. */
 bool settings_quiet(void);
 void settings_print_help(void);

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "command/common/command.h"
-#include "command/common/options.h"
 #include "command/trail/document.h"
 #include "command/common/launch.h"
 #include "profile/format.h"
@@ -23,7 +22,6 @@
 #include "command/common/value.h"
 
 #define OBSERVER "libcowshim-profile.so"
-#define OPTION_APPLY 'a'
 
 static int help_print(void)
 {
@@ -44,39 +42,6 @@ static int help_print(void)
          "Exit code: that of PROGRAM (128 + the signal that ended it); 125, 126 and 127\n"
          "as with `cowshim run`.");
     return EXIT_SUCCESS;
-}
-
-struct request {
-    const char *output;
-    bool apply;
-};
-
-/* -1: go on at argv[optind]. Otherwise the exit code. */
-static int parse(int argc, char **argv, struct request *request)
-{
-    struct option options[CONFIG_COUNT + 4] = {0};
-    int found;
-
-    settings_add_options(options);
-    options[CONFIG_COUNT] = (struct option){"help", no_argument, NULL, 'h'};
-    options[CONFIG_COUNT + 1] = (struct option){"output", required_argument, NULL, 'o'};
-    options[CONFIG_COUNT + 2] = (struct option){"apply", no_argument, NULL, OPTION_APPLY};
-    while ((found = options_next(argc, argv, "+:ho:", options)) != -1) {
-        if (found == 'h')
-            return help_print();
-        if (found == 'o')
-            request->output = optarg;
-        else if (found == OPTION_APPLY)
-            request->apply = true;
-        else if (found < SETTINGS_FIRST)
-            return message_usage("cowshim profile");
-        else if (!settings_apply((unsigned)(found - SETTINGS_FIRST), optarg))
-            return EXIT_USAGE;
-    }
-    if (optind < argc)
-        return -1;
-    message_error("no program is given");
-    return message_usage("cowshim profile");
 }
 
 static char *make_folder(void)
@@ -377,8 +342,9 @@ int profile_try(char **argv, const char *output)
 
 int command_profile(int argc, char **argv)
 {
-    struct request request = {NULL, false};
-    int code = parse(argc, argv, &request);
+    const char *output = NULL, *apply = NULL;
+    const struct settings_option own[] = {{"output", 'o', true, &output}, {"apply", 0, false, &apply}};
+    int code = settings_parse(argc, argv, help_print, own, 2);
 
-    return code >= 0 ? code : profile_run(argv + optind, request.apply, request.output);
+    return code >= 0 ? code : profile_run(argv + optind, apply != NULL, output);
 }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "command/common/command.h"
-#include "command/common/options.h"
 #include "command/common/settings.h"
 #include "command/trail/profile.h"
 
@@ -27,31 +26,6 @@ static int help_print(void)
     puts("\n"
          "Exit code: as with `cowshim profile`, that of PROGRAM.");
     return EXIT_SUCCESS;
-}
-
-/* -1: go on at argv[optind]. Otherwise the exit code. */
-static int parse(int argc, char **argv, char **output)
-{
-    struct option options[CONFIG_COUNT + 3] = {0};
-    int found;
-
-    settings_add_options(options);
-    options[CONFIG_COUNT] = (struct option){"help", no_argument, NULL, 'h'};
-    options[CONFIG_COUNT + 1] = (struct option){"output", required_argument, NULL, 'o'};
-    while ((found = options_next(argc, argv, "+:ho:", options)) != -1) {
-        if (found == 'h')
-            return help_print();
-        if (found == 'o')
-            *output = optarg;
-        else if (found < SETTINGS_FIRST)
-            return message_usage("cowshim try");
-        else if (!settings_apply((unsigned)(found - SETTINGS_FIRST), optarg))
-            return EXIT_USAGE;
-    }
-    if (optind < argc)
-        return -1;
-    message_error("no program is given");
-    return message_usage("cowshim try");
 }
 
 /* Others may write to that folder, too: the file must be a new one. */
@@ -77,8 +51,10 @@ static char *make_page(const char *program)
 
 int command_try(int argc, char **argv)
 {
-    char *output = NULL, *page = NULL;
-    int code = parse(argc, argv, &output);
+    const char *output = NULL;
+    char *page = NULL;
+    const struct settings_option own[] = {{"output", 'o', true, &output}};
+    int code = settings_parse(argc, argv, help_print, own, 1);
 
     if (code >= 0)
         return code;

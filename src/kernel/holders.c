@@ -145,53 +145,47 @@ static unsigned judge(int directory, const char *name)
     }
 }
 
-struct directory_entry {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
+/* What the open descriptors say. */
+struct scan {
+    int directory;
+    unsigned found;
+    uint64_t count;
 };
 
-/* -errno, or what was found and *count. */
-static int scan_descriptors(int directory, uint64_t *count)
+static bool scan_descriptor(const char *name, void *context)
 {
-    char buffer[2048] __attribute__((aligned(8)));
-    unsigned found = 0;
-    long got = SYS(SYS_lseek, directory, 0, SEEK_SET);
+    struct scan *scan = context;
 
-    *count = 0;
-    while (got >= 0 && (got = SYS(SYS_getdents64, directory, buffer, sizeof buffer)) > 0)
-        for (long at = 0; at < got;) {
-            struct directory_entry *entry = (struct directory_entry *)(void *)(buffer + at);
-
-            if (entry->name[0] != '.') {
-                found |= judge(directory, entry->name);
-                ++*count;
-            }
-            at += entry->length;
-        }
-    return got < 0 ? (int)got : (int)found;
+    scan->found |= judge(scan->directory, name);
+    scan->count++;
+    return true;
 }
 
-static int scan(int directory)
+static int scan_descriptors(struct scan *scan)
+{
+    long error = SYS(SYS_lseek, scan->directory, 0, SEEK_SET);
+
+    return error < 0 ? (int)error : procfile_names(scan->directory, scan_descriptor, scan);
+}
+
+static int scan_all(int directory)
 {
     uint64_t start = usage_now();
     uint64_t now_changed = atomic_load(&changes);
     unsigned before = holders_known();
     struct status status;
-    uint64_t count;
-    int found = scan_descriptors(directory, &count);
+    struct scan scan = {.directory = directory};
+    int error = scan_descriptors(&scan);
 
-    if (found < 0)
-        return found;
+    if (error != 0)
+        return error;
     /* A ring whose descriptor was closed shows only by its fixed buffers (VmPin); once these are gone it holds no memory. */
     atomic_store(&seen, status_read(&status) == 0 && status.pinned ? HOLDER_RING : 0);
-    holders_note((unsigned)found);
-    if (((unsigned)found & ~before) != 0)
-        log_info("memory may be held by others:%s%s%s", (unsigned)found & HOLDER_RING ? " a ring" : "",
-                 (unsigned)found & HOLDER_PAGER ? " a pager" : "", (unsigned)found & HOLDER_DEVICE ? " a device" : "");
-    atomic_store(&seen_count, count - descriptor_count()); /* ours do not count: they come and go */
+    holders_note(scan.found);
+    if ((scan.found & ~before) != 0)
+        log_info("memory may be held by others:%s%s%s", scan.found & HOLDER_RING ? " a ring" : "",
+                 scan.found & HOLDER_PAGER ? " a pager" : "", scan.found & HOLDER_DEVICE ? " a device" : "");
+    atomic_store(&seen_count, scan.count - descriptor_count()); /* ours do not count: they come and go */
     atomic_store(&seen_changes, now_changed);
     atomic_store(&seen_until, usage_now() + SCANS_APART * (usage_now() - start));
     return 0;
@@ -225,7 +219,7 @@ int holders_look(struct holders *holders)
         return directory;
     if (!is_fresh(&status)) {
         lock_take(&lock);
-        error = scan(directory);
+        error = scan_all(directory);
         lock_drop(&lock);
         if (error != 0)
             return error;

@@ -2,7 +2,7 @@
 #include "kernel/procfile.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 
 #include "base/lock.h"
@@ -47,6 +47,31 @@ int procfile_stat(enum procfile which, struct stat *status)
     }
     lock_drop(&lock);
     return fd;
+}
+
+/* As getdents64(2) fills it in. */
+struct directory_entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+int procfile_names(int directory, bool (*visit)(const char *name, void *context), void *context)
+{
+    char buffer[2048] __attribute__((aligned(8)));
+    long got;
+
+    while ((got = SYS(SYS_getdents64, directory, buffer, sizeof buffer)) > 0)
+        for (long at = 0; at < got;) {
+            const struct directory_entry *entry = (const struct directory_entry *)(const void *)(buffer + at);
+
+            if (entry->name[0] != '.' && !visit(entry->name, context))
+                return 0;
+            at += entry->length;
+        }
+    return (int)got;
 }
 
 void procfile_after_fork(void)

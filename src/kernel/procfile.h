@@ -3,6 +3,7 @@
 #ifndef COWSHIM_KERNEL_PROCFILE_H
 #define COWSHIM_KERNEL_PROCFILE_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 enum procfile { PROCFILE_PAGEMAP, PROCFILE_MAPS, PROCFILE_TASKS, PROCFILE_DESCRIPTORS, PROCFILE_COUNT };
@@ -11,6 +12,8 @@ enum procfile { PROCFILE_PAGEMAP, PROCFILE_MAPS, PROCFILE_TASKS, PROCFILE_DESCRI
 int procfile_use(enum procfile which);
 /* The same, and what fstat says of it now. */
 int procfile_stat(enum procfile which, struct stat *status);
+/* Calls visit() for each name in an open directory but those that begin with a dot, until it returns false. 0 or -errno. */
+int procfile_names(int directory, bool (*visit)(const char *name, void *context), void *context);
 void procfile_after_fork(void);
 
 #endif

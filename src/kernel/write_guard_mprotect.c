@@ -23,6 +23,7 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "kernel/descriptor.h"
+#include "kernel/procfile.h"
 #include "kernel/write_guard.h"
 
 #include "base/poison.h"
@@ -218,33 +219,23 @@ static bool task_blocks_segv(const char *task)
     return mask == NULL || (strtoull(mask + 8, NULL, 16) >> (SIGSEGV - 1) & 1) != 0;
 }
 
-struct directory_entry {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-};
+/* Stops the walk at the first task that blocks SIGSEGV. */
+static bool ask_task(const char *task, void *blocked)
+{
+    *(bool *)blocked = task_blocks_segv(task);
+    return !*(bool *)blocked;
+}
 
 static bool any_blocks_segv(void)
 {
-    char buffer[1024] __attribute__((aligned(8)));
     long fd = SYS(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool blocked = fd < 0;
-    long got;
 
-    while (!blocked && (got = SYS(SYS_getdents64, fd, buffer, sizeof buffer)) != 0) {
-        if (got < 0)
+    if (fd >= 0) {
+        if (procfile_names((int)fd, ask_task, &blocked) != 0)
             blocked = true;
-        for (long at = 0; at < got && !blocked;) {
-            struct directory_entry *entry = (struct directory_entry *)(void *)(buffer + at);
-
-            blocked = entry->name[0] != '.' && task_blocks_segv(entry->name);
-            at += entry->length;
-        }
-    }
-    if (fd >= 0)
         SYS_MUST(SYS_close, fd);
+    }
     return blocked;
 }
 

@@ -112,16 +112,21 @@ static int copy_while_they_count(void)
     return broken;
 }
 
+static void begin_race(void)
+{
+    race.block = malloc(SIZE);
+    race.twin = map(SIZE);
+    memset(race.block, 0, SIZE);
+    stop = false;
+}
+
 static int no_write_is_lost(void)
 {
     pthread_t threads[WRITERS];
     uint64_t lost = 0;
     int broken;
 
-    race.block = malloc(SIZE);
-    race.twin = map(SIZE);
-    memset(race.block, 0, SIZE);
-    stop = false;
+    begin_race();
     for (uintptr_t i = 0; i < WRITERS; i++)
         CHECK(pthread_create(&threads[i], NULL, count_on, (void *)i) == 0, "no thread");
     broken = copy_while_they_count();
@@ -155,10 +160,7 @@ static int processes_that_share_memory_lose_nothing(void)
     uint64_t lost = 0;
     pid_t pid;
 
-    race.block = malloc(SIZE);
-    race.twin = map(SIZE);
-    memset(race.block, 0, SIZE);
-    stop = false;
+    begin_race();
     pid = clone(count_in_company, stack + sizeof stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
     CHECK(pid > 0, "no clone");
     for (int round = 0; round < 300; round++) {

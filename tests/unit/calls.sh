@@ -1,34 +1,25 @@
 #!/bin/sh
-# doc/calls.md says of every system call that the kernel's headers name how it is met, and those that are met are.
+# doc/calls.md says of every system call that the kernel's headers name how it is met, and those that are met are: TAP.
 : "${TOP_SRCDIR:=.}"
-work=$(mktemp -d) || exit 99
-trap 'rm -rf "$work"' EXIT
-failed=0
+# shellcheck source=tests/support/tap.sh
+. "$TOP_SRCDIR/tests/support/tap.sh"
+take_work
 
-tell() {
-    if [ -s "$work/missing" ]; then
-        sed 's/^/# /' "$work/missing"
-        echo "not ok $1"
-        failed=1
-    else
-        echo "ok $1"
-    fi
-}
-
-echo 1..2
+promise='every system call is in doc/calls.md'
 grep -o '`[a-z0-9_]*`' "$TOP_SRCDIR/doc/calls.md" | tr -d '`' | sort -u >"$work/told"
 echo '#include <sys/syscall.h>' | ${CC:-cc} -E -dM -x c - | sed -nE 's/^#define __NR_([a-z0-9_]+) .*/\1/p' | sort -u >"$work/calls"
-if [ ! -s "$work/calls" ]; then
-    echo "ok 1 - every system call is in doc/calls.md # SKIP no compiler that tells them"
+if [ -s "$work/calls" ]; then
+    result "$promise" "$(comm -13 "$work/told" "$work/calls")"
 else
-    comm -13 "$work/told" "$work/calls" >"$work/missing"
-    tell "1 - every system call is in doc/calls.md"
+    skip "$promise" 'no compiler that tells them'
 fi
 
-# Of the memory calls that are met: by number.
-for call in madvise process_madvise mprotect pkey_mprotect mseal mbind set_mempolicy_home_node set_mempolicy munmap mmap mremap shmat \
-    mlock mlock2 mlockall munlockall userfaultfd ioctl io_uring_setup io_setup; do
-    grep -q "case SYS_$call:" "$TOP_SRCDIR/src/shim/memory_calls.c" || echo "$call"
-done >"$work/missing"
-tell "2 - those that change memory are met by number, too"
-exit $failed
+not_met_by_number() {
+    for call in madvise process_madvise mprotect pkey_mprotect mseal mbind set_mempolicy_home_node set_mempolicy munmap mmap mremap shmat \
+        mlock mlock2 mlockall munlockall userfaultfd ioctl io_uring_setup io_setup; do
+        grep -q "case SYS_$call:" "$TOP_SRCDIR/src/shim/memory_calls.c" || echo "$call"
+    done
+}
+
+result 'the memory calls that are met are met by number, too' "$(not_met_by_number)"
+end

@@ -10,27 +10,25 @@
 #include "engine/policy/fate.h"
 #include "engine/report/counters.h"
 #include "engine_unit.h"
-#include "kernel/costs.h"
+#include "unit_costs.h"
 
 #define PAGES 512
 #define PLACE ((const void *)(uintptr_t)0x5000)
-
-static const struct costs costs = {.fault = 3000,
-                                   .fill = 1000,
-                                   .copy = 50,
-                                   .seal = 1500,
-                                   .seal_huge = 200,
-                                   .drop = 20,
-                                   .read = 5,
-                                   .map = 2000,
-                                   .flush = 2000,
-                                   .look = 5000};
 
 static void start(const char *internal)
 {
     setenv("COWSHIM_POLICY", "balanced", 1);
     unit_start(internal);
     costs_set(&costs);
+}
+
+/* The scene of most tests: a source that was written, and a block to copy it to. */
+static void start_with_pair(char **source, char **copy)
+{
+    start("");
+    *source = unit_block(PAGES);
+    *copy = unit_block(PAGES);
+    unit_fill(*source, PAGES * page_size, 1);
 }
 
 /* A copy of which the first `written` pages are written before it is freed. True: some of it was shared. */
@@ -47,10 +45,7 @@ TEST(fate, a_loop_pays_for_what_it_changes_and_shares_the_rest)
 {
     char *source, *copy;
 
-    start("");
-    source = unit_block(PAGES);
-    copy = unit_block(PAGES);
-    unit_fill(source, PAGES * page_size, 1);
+    start_with_pair(&source, &copy);
     for (int i = 0; i < 12; i++)
         CHECK_AT(live(copy, source, PAGES / 4, i), i);
     CHECK_EQ(private_pages(copy, PAGES / 4), PAGES / 4);
@@ -65,10 +60,7 @@ TEST(fate, what_is_always_rewritten_is_copied_plainly)
     char *source, *copy;
     unsigned shared = 0;
 
-    start("");
-    source = unit_block(PAGES);
-    copy = unit_block(PAGES);
-    unit_fill(source, PAGES * page_size, 1);
+    start_with_pair(&source, &copy);
     for (int i = 0; i < 4; i++)
         live(copy, source, PAGES, i);
     sealed = counter_read(COUNT_sealed_bytes);
@@ -84,10 +76,7 @@ TEST(fate, declined_copies_cost_no_system_call)
     unsigned long calls;
     char *source, *copy;
 
-    start("");
-    source = unit_block(PAGES);
-    copy = unit_block(PAGES);
-    unit_fill(source, PAGES * page_size, 1);
+    start_with_pair(&source, &copy);
     for (int i = 0; i < 100; i++)
         live(copy, source, PAGES, i);
     calls = sys_count();
@@ -101,10 +90,7 @@ TEST(fate, a_part_of_the_source_that_always_changes_is_not_sealed_again)
     char *source, *copy;
     uint64_t sealed;
 
-    start("");
-    source = unit_block(PAGES);
-    copy = unit_block(PAGES);
-    unit_fill(source, PAGES * page_size, 1);
+    start_with_pair(&source, &copy);
     for (int i = 0; i < 8; i++) {
         memset(source, i, PAGES / 4 * page_size);
         live(copy, source, 0, 0);

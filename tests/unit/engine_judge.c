@@ -4,22 +4,11 @@
 
 #include "engine/policy/judge.h"
 #include "unit.h"
+#include "unit_costs.h"
 
 #define PAGES 2048
 #define ALL (~UINT64_C(0))
 #define TENTH UINT64_C(0x3f) /* slices */
-
-/* A fault costs thirty copies, and reading a view next to nothing. */
-static const struct costs costs = {.fault = 3000,
-                                   .fill = 1000,
-                                   .copy = 50,
-                                   .seal = 1500,
-                                   .seal_huge = 200,
-                                   .drop = 20,
-                                   .read = 5,
-                                   .map = 2000,
-                                   .flush = 2000,
-                                   .look = 5000};
 
 static struct facts facts_for(enum config_policy policy)
 {

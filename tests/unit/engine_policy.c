@@ -4,22 +4,13 @@
 
 #include "engine/policy/policy.h"
 #include "unit.h"
+#include "unit_costs.h"
 
 #define PAGES 2048
 #define SIZE ((size_t)PAGES * 4096)
 #define ALL (~UINT64_C(0))
 #define MS INT64_C(1000000)
 
-static const struct costs costs = {.fault = 3000,
-                                   .fill = 1000,
-                                   .copy = 50,
-                                   .seal = 1500,
-                                   .seal_huge = 200,
-                                   .drop = 20,
-                                   .read = 5,
-                                   .map = 2000,
-                                   .flush = 2000,
-                                   .look = 5000};
 static struct policy policy;
 static uint64_t clock_ns = 1000 * MS;
 

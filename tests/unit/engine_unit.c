@@ -158,3 +158,19 @@ size_t scattered_pages(enum state state)
 {
     return state == PATCHWORK ? 5 : 0;
 }
+
+struct store *reserve_store(enum storefile_kind kind, size_t size, uint64_t *offset)
+{
+    struct store *store;
+    int error = store_reserve(kind, size, &store, offset);
+
+    if (error != 0)
+        UNIT_FAIL("store_reserve of %zu bytes: %d", size, error);
+    return store;
+}
+
+void count_visit(struct tree_node *view, void *context)
+{
+    CHECK(view != NULL);
+    ++*(unsigned *)context;
+}

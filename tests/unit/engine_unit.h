@@ -33,4 +33,9 @@ size_t long_hole(enum state state, size_t pages, size_t *first);
 /* Private pages that are too scattered to be sealed when such pages are copied. */
 size_t scattered_pages(enum state state);
 
+/* Room in a store, held; the test ends where there is none. */
+struct store *reserve_store(enum storefile_kind kind, size_t size, uint64_t *offset);
+/* For store_picture_take(): counts the views into an unsigned. */
+void count_visit(struct tree_node *view, void *count);
+
 #endif

@@ -105,6 +105,16 @@ TEST(map, zero_and_file_and_discard_change_what_is_read)
     CHECK_EQ(map_populate_read((uintptr_t)memory, 16 * page_size), 0);
 }
 
+/* A filled range, and an empty one of the same size. */
+static char *map_pair(size_t size, char **empty)
+{
+    char *filled = unit_map(size);
+
+    *empty = unit_map(size);
+    unit_fill(filled, size, 2);
+    return filled;
+}
+
 TEST(map, move_takes_pages_along_and_leaves_the_source_empty)
 {
     char *from, *to;
@@ -112,9 +122,7 @@ TEST(map, move_takes_pages_along_and_leaves_the_source_empty)
 
     unit_start("");
     size = 64 * page_size;
-    from = unit_map(size);
-    to = unit_map(size);
-    unit_fill(from, size, 2);
+    from = map_pair(size, &to);
     CHECK_EQ(map_move((uintptr_t)from, (uintptr_t)to, size), 0);
     CHECK(unit_holds(to, size, 2));
     CHECK_EQ(pagemap_any(PAGES_TOUCHED, (uintptr_t)from, (uintptr_t)from + size), 0);
@@ -136,9 +144,7 @@ TEST(map, a_move_that_fails_leaves_the_target_mapped)
 
     unit_start("");
     size = 64 * page_size;
-    from = unit_map(size);
-    to = unit_map(size);
-    unit_fill(from, size, 2);
+    from = map_pair(size, &to);
     munmap(from + size / 2, size / 2);
     if (map_move((uintptr_t)from, (uintptr_t)to, size) == 0)
         SKIP("this kernel moves ranges with gaps");

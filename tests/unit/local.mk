@@ -43,7 +43,7 @@ tests_unit_kernel_CFLAGS = $(unit_cflags)
 tests_unit_kernel_LDADD = $(unit_libs)
 
 tests_unit_engine_SOURCES = $(unit_common) \
-    tests/unit/engine_unit.c tests/unit/engine_unit.h \
+    tests/unit/engine_unit.c tests/unit/engine_unit.h tests/unit/unit_costs.h \
     tests/unit/engine_allocation.c \
     tests/unit/engine_block.c \
     tests/unit/engine_drop.c \
@@ -53,6 +53,7 @@ tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_fill.c \
     tests/unit/engine_foreign.c \
     tests/unit/engine_fork.c \
+    tests/unit/engine_generation.c \
     tests/unit/engine_header.c \
     tests/unit/engine_memory.c \
     tests/unit/engine_merge.c \
@@ -65,6 +66,7 @@ tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_seal.c \
     tests/unit/engine_snapshot.c \
     tests/unit/engine_store.c \
+    tests/unit/engine_store_lost.c \
     tests/unit/engine_summary.c
 tests_unit_engine_CPPFLAGS = $(unit_cppflags)
 tests_unit_engine_CFLAGS = $(unit_cflags)

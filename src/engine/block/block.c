@@ -198,15 +198,12 @@ struct block *block_find(uintptr_t address)
 
 struct block *block_find_start(uintptr_t start)
 {
-    struct tree_node *node;
-    struct block *block;
+    struct block *block = block_find(start);
 
-    lock_take(&registry_lock);
-    node = tree_at_or_below(&registry, start);
-    if (node != NULL && node->key != start)
-        node = NULL;
-    block = held(node);
-    lock_drop(&registry_lock);
+    if (block != NULL && block_start(block) != start) {
+        block_release(block);
+        block = NULL;
+    }
     return block;
 }
 
