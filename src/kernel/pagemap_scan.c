@@ -2,7 +2,6 @@
 #include <linux/ioctl.h>
 #include <sys/syscall.h>
 
-#include "base/page.h"
 #include "base/sys.h"
 #include "kernel/pagemap.h"
 

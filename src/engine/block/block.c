@@ -207,6 +207,17 @@ struct block *block_find_start(uintptr_t start)
     return block;
 }
 
+struct block *block_find_allocation(const void *start)
+{
+    struct block *block = block_find_start((uintptr_t)start);
+
+    if (block != NULL && block->kind == BLOCK_ANON) {
+        block_release(block);
+        block = NULL;
+    }
+    return block;
+}
+
 struct block *block_find_from(uintptr_t address)
 {
     struct tree_node *node;

@@ -54,7 +54,7 @@ struct block {
     unsigned export_slot;  /* registry lock; see export.h */
     uintptr_t header_word; /* what the allocator has in front of the block, while its page is dropped */
     size_t copied_pages;   /* private pages, in runs too short to be sealed, that copies of it had to copy since it was last sealed whole */
-    /* under the lock of allocation.c: */
+    /* under the lock of removal.c: */
     struct block *next_stuck; /* the next removed block that could not be given back yet */
 };
 
@@ -94,6 +94,7 @@ int block_add_foreign(uintptr_t start, size_t size, enum block_kind kind);
 
 struct block *block_find(uintptr_t address);                  /* the one that contains the address, held, or NULL */
 struct block *block_find_start(uintptr_t start);              /* the one that starts there, held, or NULL */
+struct block *block_find_allocation(const void *start);       /* the same for allocations and registered memory only */
 struct block *block_find_from(uintptr_t address);             /* the first that ends above the address, held, or NULL */
 struct block *block_find_range(uintptr_t start, size_t size); /* the one that all of the range lies in, held, or NULL */
 bool block_contains(const struct block *block, uintptr_t start, size_t size);

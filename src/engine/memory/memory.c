@@ -2,7 +2,6 @@
 /* The program's own memory calls (madvise, mprotect, mlock, munmap, ...) on ranges that contain blocks. */
 #include <stdint.h>
 
-#include "base/bytes.h"
 #include "base/log.h"
 #include "engine/block/block.h"
 #include "engine/copy/verify.h"
