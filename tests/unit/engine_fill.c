@@ -75,6 +75,27 @@ TEST(fill, whole_views_are_dropped_and_the_copy_keeps_its_bytes)
     CHECK_EQ(extent_count(), 0);
 }
 
+TEST(fill, a_block_that_showed_nothing_when_it_was_filled_before_is_looked_at_again_once_it_does)
+{
+    char *a, *b, *other;
+    size_t size;
+
+    unit_start("");
+    a = unit_block(PAGES);
+    b = unit_block(PAGES);
+    other = unit_block(PAGES);
+    size = PAGES * page_size;
+    unit_fill(a, size, 1);
+    CHECK(unit_copy(other, a, size)); /* so that there are extents at all */
+    for (int i = 0; i < 3; i++)
+        fill(b, 7, size);
+    CHECK_EQ(counter_read(COUNT_views_dropped), 0);
+    CHECK(unit_copy(b, a, size));
+    fill(b, 8, size);
+    CHECK_EQ(counter_read(COUNT_views_dropped), size);
+    CHECK(unit_all(b, size, 8) && unit_holds(a, size, 1) && unit_holds(other, size, 1));
+}
+
 /* The program mapped a file into its own block (a ring buffer, say): those pages are not zero, though they are not private. */
 TEST(fill, pages_that_the_program_mapped_into_a_block_are_zeroed_too)
 {

@@ -368,12 +368,18 @@ bool engine_fill(void *to, int value, size_t size)
 {
     struct entry entry;
     struct block *block;
+    unsigned firsts;
     bool done = false;
 
+    if (value != 0 && hint_plain((uintptr_t)to, extent_firsts(), size))
+        return false;
     /* Quiet even to find out that there is nothing to do: memset may be left by a jump out of a signal handler. */
     if ((value != 0 && extent_count() == 0) || block_count() == 0 || !entry_begin_quiet(&entry))
         return false;
+    firsts = extent_firsts();
     block = block_find_range((uintptr_t)to, size);
+    if (value != 0 && (block == NULL || block->extents_count == 0))
+        hint_give((uintptr_t)to, firsts, size);
     if (block != NULL) {
         if (descriptor_in_own_process())
             done = fill_block(block, (uintptr_t)to, value, size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Hints: a copy that was judged to be better plain is recognized when it is made again, without a lock and without a system call. An
-   outdated hint does no harm, because a plain copy is always right. */
+/* Hints: a copy that was judged to be better plain is recognized when it is made again, and so is a fill of memory that showed no store
+   (its `from` is extent_firsts()), without a lock and without a system call. An outdated hint does no harm, because what is plain is
+   always right. */
 #ifndef COWSHIM_ENGINE_HINT_H
 #define COWSHIM_ENGINE_HINT_H
 

@@ -10,6 +10,7 @@
 
 static struct pool extents = POOL_INITIALIZER(struct extent);
 static _Atomic size_t total;
+static _Atomic unsigned firsts;
 static size_t budget;
 
 static struct extent *entry_of(struct tree_node *node)
@@ -21,6 +22,11 @@ void extent_init(void)
 {
     /* An extent in anonymous memory can cost two VMAs, itself and the rest; at least a quarter of the limit is the program's. */
     budget = map_limit() / 8 * 3;
+}
+
+unsigned extent_firsts(void)
+{
+    return atomic_load_explicit(&firsts, memory_order_relaxed);
 }
 
 size_t extent_count(void)
@@ -90,7 +96,8 @@ static void insert(struct extent *extent, struct block *block, uintptr_t start, 
     extent->store = store;
     tree_insert(&block->extents, &extent->by_address);
     store_add_view(store, &extent->by_offset);
-    atomic_fetch_add_explicit(&block->extents_count, 1, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&block->extents_count, 1, memory_order_relaxed) == 0)
+        atomic_fetch_add_explicit(&firsts, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
 }
 
@@ -197,6 +204,7 @@ void extent_hand_over(struct block *from, struct block *to, uintptr_t start)
         store_add_view(extent->store, &extent->by_offset);
         store_release(extent->store); /* the hold that add_view took is the one it had */
         atomic_fetch_sub_explicit(&from->extents_count, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&to->extents_count, 1, memory_order_relaxed);
+        if (atomic_fetch_add_explicit(&to->extents_count, 1, memory_order_relaxed) == 0)
+            atomic_fetch_add_explicit(&firsts, 1, memory_order_relaxed);
     }
 }

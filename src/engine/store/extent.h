@@ -58,6 +58,8 @@ static inline uint64_t extent_offset(const struct extent *extent, uintptr_t addr
 }
 
 size_t extent_count(void);
+/* How often a block that had no extent got one: as long as that stays the same, blocks without extents have none. */
+unsigned extent_firsts(void);
 /* Whether n more may be mapped: the process's VMAs stay well under vm.max_map_count. */
 bool extent_budget_left(size_t n);
 void extent_init(void);

@@ -41,6 +41,7 @@ static uint64_t faults_then;        /* page faults of the process when a sweep w
 static uint64_t unshown_so_far;     /* bytes of views that ended since then */
 static bool unfinished;             /* the last walk over all stores was cut short */
 static _Atomic uint64_t rest_until; /* the last sweep found nothing: the next one is not before this time */
+static uint64_t ask_after;          /* the process's page faults are not asked for again before this time */
 static uint64_t settle_after;       /* other processes are not asked again before this time */
 static _Atomic bool demanded;       /* a page that died may hold a secret: the next event sweeps, whatever that costs */
 
@@ -116,11 +117,24 @@ static bool settle(void)
     return regained;
 }
 
+/* To ask how many faults there were takes a system call, and a program that frees often would make one each time. */
+static bool is_due_by_now(void)
+{
+    uint64_t now = usage_now();
+    bool due;
+
+    if (now < ask_after)
+        return false;
+    due = is_due();
+    ask_after = now + REST * (usage_now() - now);
+    return due;
+}
+
 static bool must_look(void)
 {
     bool wanted = settle();
 
-    return atomic_exchange(&demanded, false) || wanted || (usage_now() >= rest_until && (unfinished || is_due()));
+    return atomic_exchange(&demanded, false) || wanted || (usage_now() >= rest_until && (unfinished || is_due_by_now()));
 }
 
 static void (*_Atomic watcher)(bool on);
