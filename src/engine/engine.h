@@ -13,9 +13,14 @@ void engine_start(void);
 /* Before the first block: learns what this kernel can do, and shows the process to others. Cheap afterwards. */
 void engine_wake(void);
 
-/* memcpy for size >= COWSHIM_MIN_SIZE. True: it is done, all of it. False: copy plainly; views that the plain copy would
-   overwrite whole may have been dropped, which nobody can tell. caller: the place in the program, for the policy. */
-bool engine_copy(void *to, const void *from, size_t size, const void *caller);
+enum engine_copied {
+    COPIED_NOT,     /* copy plainly; views that the plain copy would overwrite whole may have been dropped, which nobody can tell */
+    COPIED_PLAINLY, /* it is done, and nothing of it is shared */
+    COPIED_SHARED   /* it is done, and at least a part is shared */
+};
+
+/* memcpy for size >= COWSHIM_MIN_SIZE. caller: the place in the program, for the policy. */
+enum engine_copied engine_copy(void *to, const void *from, size_t size, const void *caller);
 /* memset likewise. */
 bool engine_fill(void *to, int value, size_t size);
 /* explicit_bzero, after it: what no view shows any more does not live on in a store. */

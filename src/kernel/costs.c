@@ -29,12 +29,13 @@
 /* Of seals only those of so many pages tell what a page costs: others pay for what is done once, or for the rest of a huge page. */
 #define ENOUGH 64
 #define ENOUGH_HUGE 1024
-/* As long as none was seen: a page of a huge one is zeroed, read and written, without a fault of its own and beyond the cache. */
+/* As long as none was seen: a copy beyond the cache takes so many in it; and a page of a huge one is zeroed, read and written, without a fault of its own and beyond the cache. */
+#define FAR_COPIES 4
 #define HUGE_COPIES 4
 #define HUGE_PART 8
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static _Atomic uint32_t fault, fill, copy, seal, seal_huge, drop, read_back, map, flush, look;
+static _Atomic uint32_t fault, fill, copy, copy_far, seal, seal_huge, drop, read_back, map, flush, look;
 static _Atomic bool fixed;
 
 static uint32_t least(uint64_t a, uint32_t b)
@@ -104,6 +105,7 @@ static void guess(uint32_t one_call)
 {
     fault = fill = 8 * one_call;
     copy = drop = one_call;
+    copy_far = FAR_COPIES * copy;
     seal = 2 * fault;
     seal_huge = seal / HUGE_PART;
 }
@@ -138,6 +140,7 @@ static void measure_pages(uintptr_t start)
     populate_pages(start);
     touch_pages(start, PAGES / GROUP);
     copy = copy_pages(half, start);
+    copy_far = FAR_COPIES * copy;
     seal = (made == UINT32_MAX ? fault : made) + 2 * copy + touched;
     seal_huge = HUGE_COPIES * copy > seal / HUGE_PART ? HUGE_COPIES * copy : seal / HUGE_PART;
     read_back = fault / AROUND + touched;
@@ -158,15 +161,15 @@ static void measure(void)
     }
     map = MAP_CALLS * one_call;
     look = LOOK_CALLS * one_call;
-    log_debug("costs in ns: fault %u, fill %u, copy %u, seal %u (huge %u), drop %u, read %u, mapping %u, its end %u, look %u", fault, fill,
-              copy, seal, seal_huge, drop, read_back, map, flush, look);
+    log_debug("costs in ns: fault %u, fill %u, copy %u (far %u), seal %u (huge %u), drop %u, read %u, mapping %u, its end %u, look %u",
+              fault, fill, copy, copy_far, seal, seal_huge, drop, read_back, map, flush, look);
 }
 
 void costs_read(struct costs *costs)
 {
     if (!fixed)
         pthread_once(&once, measure);
-    *costs = (struct costs){fault, fill, copy, seal, seal_huge, drop, read_back, map, flush, look};
+    *costs = (struct costs){fault, fill, copy, copy_far, seal, seal_huge, drop, read_back, map, flush, look};
 }
 
 /* A measurement goes into the mean as a quarter, cut to four times what it was: a store was opened, or we waited. */
@@ -190,6 +193,12 @@ uint64_t costs_clock(void)
     return fixed ? 0 : usage_spent();
 }
 
+void costs_note_copy(uint64_t nanoseconds, size_t pages)
+{
+    if (!fixed && pages >= ENOUGH)
+        learn(pages >= COSTS_FAR ? &copy_far : &copy, nanoseconds / pages);
+}
+
 void costs_note_look(uint64_t nanoseconds)
 {
     if (!fixed)
@@ -201,6 +210,7 @@ void costs_set(const struct costs *costs)
     fault = costs->fault;
     fill = costs->fill;
     copy = costs->copy;
+    copy_far = costs->copy_far;
     seal = costs->seal;
     seal_huge = costs->seal_huge;
     drop = costs->drop;

@@ -8,10 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* From this size on, in pages, a plain copy does not find its pages in the processor's cache. */
+#define COSTS_FAR 1024
+
 struct costs {
     uint32_t fault;     /* the first write to a page that is not there, or is a view's */
     uint32_t fill;      /* a page made by MADV_POPULATE_WRITE, and touched */
     uint32_t copy;      /* a plain copy into memory in use */
+    uint32_t copy_far;  /* likewise, of so much that the processor's cache does not hold it */
     uint32_t seal;      /* moved into a store, and shown */
     uint32_t seal_huge; /* likewise, into a store of huge pages */
     uint32_t drop;      /* a page given back */
@@ -25,6 +29,8 @@ struct costs {
 void costs_read(struct costs *costs);
 /* So many pages were sealed in so many nanoseconds: what that costs is no guess any more. */
 void costs_note_seal(uint64_t nanoseconds, size_t pages, bool huge);
+/* So many pages in use were copied plainly. */
+void costs_note_copy(uint64_t nanoseconds, size_t pages);
 /* Looking around for one copy took so long. */
 void costs_note_look(uint64_t nanoseconds);
 /* Nanoseconds that this thread has been on a processor; for tests that set the costs, time stands still. */

@@ -11,11 +11,11 @@
 #define CALLER __builtin_return_address(0)
 #define BIG(size) UNLIKELY((size) >= hot.min_copy)
 
-/* True: the copy was made, by sharing. Copies that are too small for that only serve as occasions to look, and observers are told of them. */
-static bool copy_by_sharing(void *to, const void *from, size_t size, const void *caller)
+/* True: the copy was made. Copies that are too small for that only serve as occasions to look, and observers are told of them. */
+static bool copy_by_engine(void *to, const void *from, size_t size, const void *caller)
 {
     if (size >= hot.min_size)
-        return engine_copy(to, from, size, caller);
+        return engine_copy(to, from, size, caller) != COPIED_NOT;
     glance();
     if (size >= hot.min_observed)
         engine_note_copy(to, from, size);
@@ -24,12 +24,12 @@ static bool copy_by_sharing(void *to, const void *from, size_t size, const void 
 
 static __attribute__((noinline)) void *copy_big(void *to, const void *from, size_t size, const void *caller)
 {
-    return copy_by_sharing(to, from, size, caller) ? to : next.memcpy(to, from, size);
+    return copy_by_engine(to, from, size, caller) ? to : next.memcpy(to, from, size);
 }
 
 static __attribute__((noinline)) void *move_big(void *to, const void *from, size_t size, const void *caller)
 {
-    return copy_by_sharing(to, from, size, caller) ? to : next.memmove(to, from, size);
+    return copy_by_engine(to, from, size, caller) ? to : next.memmove(to, from, size);
 }
 
 static __attribute__((noinline)) void *fill_big(void *to, int value, size_t size)

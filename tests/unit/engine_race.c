@@ -71,7 +71,7 @@ static void race_with(const char *internal)
     while (race.writes < 4 * PAGES) /* every page is there */
         ;
     copy = unit_block(PAGES);
-    while (shared < COPIES && engine_copy(copy, race.block, PAGES * page_size, NULL)) {
+    while (shared < COPIES && engine_copy(copy, race.block, PAGES * page_size, NULL) == COPIED_SHARED) {
         unsigned long writes = race.writes;
 
         check_copy(copy, before, race.block);

@@ -90,10 +90,11 @@ bool unit_copy(void *to, const void *from, size_t size)
 
 bool unit_copy_by(void *to, const void *from, size_t size, const void *caller)
 {
-    if (engine_copy(to, from, size, caller))
-        return true;
-    memcpy(to, from, size);
-    return false;
+    enum engine_copied copied = engine_copy(to, from, size, caller);
+
+    if (copied == COPIED_NOT)
+        memcpy(to, from, size);
+    return copied == COPIED_SHARED;
 }
 
 static int capture_pipe[2];

@@ -8,6 +8,7 @@
 static const struct costs costs = {.fault = 3000,
                                    .fill = 1000,
                                    .copy = 50,
+                                   .copy_far = 100,
                                    .seal = 1500,
                                    .seal_huge = 200,
                                    .drop = 20,

@@ -21,6 +21,7 @@
 #include "engine/policy/policy.h"
 #include "engine/copy/snapshot.h"
 #include "engine/copy/verify.h"
+#include "kernel/costs.h"
 #include "kernel/descriptor.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
@@ -259,7 +260,17 @@ static bool is_plain(uintptr_t to, uintptr_t from, size_t size)
     return true;
 }
 
-bool engine_copy(void *to, const void *from, size_t size, const void *caller)
+/* What the policy declined is copied here, now and then: so it learns what that costs. */
+static enum engine_copied copy_plainly(const struct copy *copy)
+{
+    uint64_t before = costs_clock();
+
+    bytes_copy((void *)copy->to, (const void *)copy->from, copy->size);
+    costs_note_copy(costs_clock() - before, copy->size / page_size);
+    return COPIED_PLAINLY;
+}
+
+enum engine_copied engine_copy(void *to, const void *from, size_t size, const void *caller)
 {
     struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size};
     struct entry entry;
@@ -267,11 +278,11 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
     size_t done = 0;
 
     if (is_plain(copy.to, copy.from, size) || !observe_look(OBSERVED_COPY, size))
-        return false;
+        return COPIED_NOT;
     copy.place = policy_origin((uintptr_t)caller, copy.from, size);
     if (!entry_begin_quiet(&entry)) {
         reason_add(REASON_nested, size);
-        return false;
+        return COPIED_NOT;
     }
     why = attempt_sharing(&copy, &done);
     if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !overlap(copy.to, copy.from, size))
@@ -282,9 +293,11 @@ bool engine_copy(void *to, const void *from, size_t size, const void *caller)
         hint_take(copy.to, copy.from, size);
     conclude(&copy, why, done, caller);
     entry_end(&entry);
+    if (why == REASON_unlikely && done == 0 && !overlap(copy.to, copy.from, size))
+        return copy_plainly(&copy);
     if (done > 0)
         finish(&copy, done);
-    return done > 0;
+    return done > 0 ? COPIED_SHARED : COPIED_NOT;
 }
 
 enum reason engine_share(void *to, const void *from, size_t size, const void *caller, bool whole, size_t *done, size_t *shared)

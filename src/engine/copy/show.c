@@ -12,6 +12,47 @@
 
 #include "base/poison.h"
 
+/* More runs than fit here are dropped by one call with all between them: that costs faults of those who read, and each call costs, too. */
+#define RUNS 16
+
+/* The target shows that part of the store already: its own pages go. */
+static int show_again(const struct showing *showing, uintptr_t start, uintptr_t end)
+{
+    struct page_run own[RUNS];
+    int error = 0;
+
+    start += showing->shift;
+    end += showing->shift;
+    while (error == 0 && start < end) {
+        uintptr_t walked;
+        int count = pagemap_runs(PAGES_PRIVATE, start, end, own, RUNS, &walked);
+
+        if (count == RUNS)
+            return map_discard(own[0].start, end - own[0].start);
+        for (int i = 0; error == 0 && i < count; i++)
+            error = map_discard(own[i].start, own[i].end - own[i].start);
+        if (count < 0)
+            error = count;
+        start = walked;
+    }
+    return error;
+}
+
+/* Likewise, but what the source has of its own is copied into pages that are there. */
+static int show_between(const struct showing *showing, uintptr_t start, uintptr_t end, const struct page_run *runs, size_t count)
+{
+    int error = 0;
+
+    for (size_t i = 0; error == 0 && i < count && runs[i].start < end; i++) {
+        if (runs[i].end <= start)
+            continue;
+        if (runs[i].start > start)
+            error = show_again(showing, start, runs[i].start);
+        start = runs[i].end;
+    }
+    return error == 0 && start < end ? show_again(showing, start, end) : error;
+}
+
 /* The target shows the store as the source does. */
 static int show_extent(const struct showing *showing, const struct extent *extent, uintptr_t start, uintptr_t end)
 {
@@ -63,7 +104,10 @@ static int show_window(const struct showing *showing, uintptr_t start, uintptr_t
 
         if (extent != NULL && extent_start(extent) <= start) {
             stop = min_address(extent_end(extent), end);
-            error = extent_budget_left(1) ? show_extent(showing, extent, start, stop) : -ENOSPC;
+            if (extent_same(showing->from, start, stop, showing->to, showing->shift))
+                error = show_between(showing, start, stop, runs, count);
+            else
+                error = extent_budget_left(1) ? show_extent(showing, extent, start, stop) : -ENOSPC;
         } else {
             if (extent != NULL)
                 stop = min_address(extent_start(extent), end);

@@ -11,6 +11,7 @@
 #include "engine/policy/remains.h"
 #include "engine/policy/sample.h"
 #include "engine/report/counters.h"
+#include "engine/store/extent.h"
 #include "kernel/costs.h"
 #include "kernel/pagemap.h"
 #include "kernel/pressure.h"
@@ -49,6 +50,21 @@ static bool has_huge_views(const struct venture *venture)
     return has_huge_store(venture) && venture->shift % HUGE_SIZE == 0;
 }
 
+static uint64_t same_slices(const struct venture *venture)
+{
+    uint64_t same = 0;
+
+    if (venture->from->extents_count == 0 || venture->to->extents_count == 0)
+        return 0;
+    for (unsigned i = 0; i < slice_count(venture->pages); i++) {
+        uintptr_t start = venture->source + slice_start(venture->pages, i) * page_size;
+        uintptr_t end = venture->source + slice_start(venture->pages, i + 1) * page_size;
+
+        same |= (uint64_t)extent_same(venture->from, start, end, venture->to, venture->shift) << i;
+    }
+    return same;
+}
+
 static struct facts facts_of(const struct venture *venture)
 {
     const struct trace *made = &venture->to->made;
@@ -59,6 +75,7 @@ static struct facts facts_of(const struct venture *venture)
         .huge = venture->to->huge || usage_huge_always(),
         .huge_store = has_huge_store(venture),
         .huge_views = has_huge_views(venture),
+        .same = same_slices(venture),
         .private_pages = venture->private_pages,
     };
 

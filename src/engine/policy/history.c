@@ -39,9 +39,13 @@ unsigned slice_alike(uint64_t mask, unsigned slice, unsigned count)
     return slice;
 }
 
-static uint16_t mean(uint16_t before, uint16_t value)
+/* A value weighs one part in so many; what one page says of all of its slice weighs less. */
+#define WEIGHT 4
+#define WEIGHT_OF_SAMPLE 16
+
+static uint16_t mean(uint16_t before, uint16_t value, unsigned weight)
 {
-    return (uint16_t)((3u * before + value + (value > before ? 3u : 0)) / 4);
+    return (uint16_t)(((weight - 1) * before + value + (value > before ? weight - 1 : 0)) / weight);
 }
 
 static void count(uint16_t *counter)
@@ -50,18 +54,26 @@ static void count(uint16_t *counter)
         ++*counter;
 }
 
+static void learn_slice(uint16_t *share, uint16_t value, bool first, bool sampled)
+{
+    if (sampled)
+        *share = mean(first ? SHARE_ONE : *share, value, WEIGHT_OF_SAMPLE);
+    else
+        *share = first ? value : mean(*share, value, WEIGHT);
+}
+
 static void learn(uint16_t *means, bool first, const struct fate *fate)
 {
     for (unsigned i = 0; i < SLICES; i++)
         if (fate->written[i] != SHARE_UNKNOWN)
-            means[i] = first ? fate->written[i] : mean(means[i], fate->written[i]);
+            learn_slice(&means[i], fate->written[i], first, (fate->sampled >> i & 1) != 0);
 }
 
 /* Whether slices that are copied plainly are still rewritten. */
 static void weigh_samples(struct history *history, const struct fate *fate)
 {
     for (unsigned i = 0; i < SLICES; i++) {
-        if ((fate->sampled >> i & 1) == 0 || history->target[i] < SHARE_ONE / 2)
+        if ((fate->sampled >> i & 1) == 0 || history->target[i] < SHARE_ONE - SHARE_ONE / 8)
             continue;
         if (fate->written[i] == 0)
             history->doubts += 2;
@@ -85,7 +97,7 @@ void history_learn_target(struct history *history, const struct fate *fate)
         return;
     learn(history->target, first, fate);
     if (fate->read != SHARE_UNKNOWN)
-        history->read = first ? fate->read : mean(history->read, fate->read);
+        history->read = first ? fate->read : mean(history->read, fate->read, WEIGHT);
 }
 
 void history_learn_source(struct history *history, const struct fate *fate)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Histories: which share of the pages of earlier copies was rewritten, slice by slice, and which share of the pages of their source between
-   two copies of it. Shares are fixed-point numbers (SHARE_ONE is all of them), and running means in which a new value counts a quarter.
+   two copies of it. Shares are fixed-point numbers (SHARE_ONE is all of them), and running means in which a new value counts a quarter, and that of a
+   sampled page a sixteenth.
    Pure: no system call, no lock. */
 #ifndef COWSHIM_ENGINE_HISTORY_H
 #define COWSHIM_ENGINE_HISTORY_H
@@ -38,7 +39,7 @@ struct history {
     uint32_t key;     /* 0: nobody's */
     uint16_t fates;   /* of copies, as far as counted */
     uint16_t changes; /* likewise, of sources */
-    uint16_t doubts;  /* slices were kept lately that are expected to be rewritten */
+    uint16_t doubts;  /* slices were kept lately of which all is expected to be rewritten */
     uint16_t read;    /* share of the shared pages that were read */
     uint16_t target[SLICES], source[SLICES];
     int64_t debt;   /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */

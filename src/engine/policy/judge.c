@@ -10,8 +10,6 @@
 #define LIKELY_READ (SHARE_ONE / 2)
 /* What is paid once for several copies: a seal, pages put where a view was. */
 #define REPEATS 8
-/* From this size on, in pages, a plain copy does not find its pages in the processor's cache. */
-#define BEYOND_CACHE 1024
 
 struct slice {
     int64_t native, plain, shared;
@@ -70,12 +68,12 @@ static void weigh_slice(struct scale *scale, unsigned i)
     const struct facts *facts = scale->facts;
     const struct costs *costs = scale->costs;
     int64_t pages = (int64_t)(slice_start(facts->pages, i + 1) - slice_start(facts->pages, i));
-    int64_t copy = facts->pages >= BEYOND_CACHE ? 2 * (int64_t)costs->copy : costs->copy;
+    int64_t copy = facts->pages >= COSTS_FAR ? costs->copy_far : costs->copy;
     int64_t fill = facts->huge ? costs->copy : costs->fill;
     int64_t fault = facts->huge ? costs->copy : costs->fault;
     unsigned rewritten = written(scale, i), again = changed(scale, i);
     unsigned read = scale->target == NULL ? LIKELY_READ : scale->target->read;
-    bool filled = (facts->filled >> i & 1) != 0;
+    bool filled = (facts->filled >> i & 1) != 0, same = (facts->same >> i & 1) != 0;
     struct slice *slice = &scale->slices[i];
 
     slice->native = pages * copy;
@@ -85,14 +83,21 @@ static void weigh_slice(struct scale *scale, unsigned i)
     if (!filled)
         slice->plain += pages * fill / (facts->fresh ? 1 : REPEATS);
     slice->shared = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
-                    part(pages * costs->read, facts->huge_views ? 0 : read) + sealing(scale, i, pages) +
+                    part(pages * costs->read, facts->huge_views || same ? 0 : read) + sealing(scale, i, pages) +
                     (filled ? pages * costs->drop : part(pages * costs->drop, rewritten));
     /* Pages that are there are given up only for what is cheaper: to and fro costs most. */
     slice->kept = rewritten + again <= SHARE_ONE / 2 && !(filled && scale->target != NULL && facts->purse < PURSE_OPEN);
 }
 
-static int64_t run_cost(const struct scale *scale)
+static uint64_t bits(unsigned from, unsigned to)
 {
+    return (~UINT64_C(0) >> (SLICES - (to - from))) << from;
+}
+
+static int64_t run_cost(const struct scale *scale, unsigned from, unsigned to)
+{
+    if ((~scale->facts->same & bits(from, to)) == 0)
+        return 0;
     return (int64_t)scale->costs->map + scale->costs->flush;
 }
 
@@ -105,11 +110,6 @@ static int64_t sum_of(const struct scale *scale, unsigned from, unsigned to)
     return better;
 }
 
-static uint64_t bits(unsigned from, unsigned to)
-{
-    return (~UINT64_C(0) >> (SLICES - (to - from))) << from;
-}
-
 /* A mapping costs something, too: short plain stretches between shared ones are shared with them, and what does not pay for its own is
    plain. */
 static uint64_t merge(const struct scale *scale, uint64_t mask, bool drop)
@@ -118,12 +118,12 @@ static uint64_t merge(const struct scale *scale, uint64_t mask, bool drop)
 
     for (unsigned at = slice_alike(mask, 0, count), end; at < count; at = end) {
         end = slice_alike(mask, at, count);
-        if ((mask >> at & 1) == 0 && at > 0 && end < count && sum_of(scale, at, end) >= -run_cost(scale))
+        if ((mask >> at & 1) == 0 && at > 0 && end < count && sum_of(scale, at, end) >= -run_cost(scale, at, end))
             mask |= bits(at, end);
     }
     for (unsigned at = 0, end; drop && at < count; at = end) {
         end = slice_alike(mask, at, count);
-        if ((mask >> at & 1) != 0 && sum_of(scale, at, end) <= run_cost(scale))
+        if ((mask >> at & 1) != 0 && sum_of(scale, at, end) <= run_cost(scale, at, end))
             mask &= ~bits(at, end);
     }
     return mask;
@@ -136,7 +136,7 @@ static int64_t cost_of(const struct scale *scale, uint64_t mask)
     for (unsigned at = 0, end; at < scale->count; at = end) {
         end = slice_alike(mask, at, scale->count);
         if ((mask >> at & 1) != 0)
-            cost += run_cost(scale);
+            cost += run_cost(scale, at, end);
         for (unsigned i = at; i < end; i++)
             cost += mask >> i & 1 ? scale->slices[i].shared : scale->slices[i].plain;
     }

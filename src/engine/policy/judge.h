@@ -17,6 +17,7 @@ struct facts {
     bool huge_store;               /* sealed pages go to a store of huge pages */
     bool huge_views;               /* the target will show that in huge pages, so that reading it costs no faults */
     uint64_t filled;               /* slices in which the target has pages of its own */
+    uint64_t same;                 /* slices in which the target shows what the source shows: nothing has to be mapped */
     const uint32_t *private_pages; /* how many private pages each slice of the source has; NULL: not known yet */
     int64_t purse;                 /* nanoseconds that this copy may lose; PURSE_OPEN or more: any number */
 };

@@ -80,6 +80,19 @@ struct extent *extent_after(const struct extent *extent)
     return entry_of(tree_next(&extent->by_address));
 }
 
+static bool covers(const struct extent *extent, uintptr_t start, uintptr_t end)
+{
+    return extent != NULL && extent_start(extent) <= start && extent_end(extent) >= end;
+}
+
+bool extent_same(const struct block *block, uintptr_t start, uintptr_t end, const struct block *other, uintptr_t shift)
+{
+    const struct extent *one = extent_from(block, start), *two = extent_from(other, start + shift);
+
+    return covers(one, start, end) && covers(two, start + shift, end + shift) && one->store == two->store &&
+           extent_offset(one, start) == extent_offset(two, start + shift);
+}
+
 bool extent_any(const struct block *block, uintptr_t start, uintptr_t end)
 {
     struct extent *extent = extent_from(block, start);

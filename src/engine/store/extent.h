@@ -38,6 +38,8 @@ void extent_hand_over(struct block *from, struct block *to, uintptr_t start);
 /* The first extent that ends above the address, or NULL. */
 struct extent *extent_from(const struct block *block, uintptr_t address);
 struct extent *extent_after(const struct extent *extent);
+/* Whether all of [start, end) shows one stretch of a store, and another block the same one, shift bytes behind. */
+bool extent_same(const struct block *block, uintptr_t start, uintptr_t end, const struct block *other, uintptr_t shift);
 /* Whether any extent reaches into [start, end). */
 bool extent_any(const struct block *block, uintptr_t start, uintptr_t end);
 
