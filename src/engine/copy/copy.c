@@ -30,8 +30,6 @@
 
 #include "base/poison.h"
 
-static _Atomic unsigned stops; /* enum stop */
-
 /* The whole pages inside a range; empty ones start where they end. */
 struct pages {
     uintptr_t start, end;
@@ -44,19 +42,6 @@ static struct pages whole_pages(uintptr_t start, size_t size)
     if (pages.end < pages.start)
         pages.end = pages.start;
     return pages;
-}
-
-void engine_stop_sharing(enum stop why, bool stopped)
-{
-    if (stopped)
-        atomic_fetch_or(&stops, why);
-    else
-        atomic_fetch_and(&stops, ~(unsigned)why);
-}
-
-bool engine_sharing_stopped(void)
-{
-    return atomic_load_explicit(&stops, memory_order_relaxed) != 0;
 }
 
 static bool overlap(uintptr_t a, uintptr_t b, size_t size)

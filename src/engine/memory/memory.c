@@ -18,6 +18,21 @@
 
 #include "base/poison.h"
 
+static _Atomic unsigned stops; /* enum stop */
+
+void engine_stop_sharing(enum stop why, bool stopped)
+{
+    if (stopped)
+        atomic_fetch_or(&stops, why);
+    else
+        atomic_fetch_and(&stops, ~(unsigned)why);
+}
+
+bool engine_sharing_stopped(void)
+{
+    return atomic_load_explicit(&stops, memory_order_relaxed) != 0;
+}
+
 /* What is locked, or was marked by the program while its pages could not be replaced, keeps its mapping. */
 static void zero_views(struct block *block, uintptr_t start, uintptr_t end, bool locked)
 {

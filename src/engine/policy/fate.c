@@ -8,14 +8,13 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "engine/engine.h"
+#include "engine/policy/facts.h"
 #include "engine/policy/remains.h"
 #include "engine/policy/sample.h"
 #include "engine/report/counters.h"
-#include "engine/store/extent.h"
 #include "kernel/costs.h"
 #include "kernel/pagemap.h"
 #include "kernel/pressure.h"
-#include "kernel/storefile.h"
 #include "kernel/usage.h"
 
 #include "base/poison.h"
@@ -29,61 +28,9 @@ static struct policy policy;
 static _Atomic unsigned turn;
 static bool mixture; /* for tests */
 
-static uint64_t complement(const struct trace *trace)
-{
-    return slice_all(trace->pages) & ~trace->shared;
-}
-
 void fate_init(void)
 {
     mixture = config_internal("mixture", NULL);
-}
-
-static bool has_huge_store(const struct venture *venture)
-{
-    return venture->from->size >= 4 * HUGE_SIZE && storefile_huge_available();
-}
-
-/* A view in huge pages lies as its store does. */
-static bool has_huge_views(const struct venture *venture)
-{
-    return has_huge_store(venture) && venture->shift % HUGE_SIZE == 0;
-}
-
-static uint64_t same_slices(const struct venture *venture)
-{
-    uint64_t same = 0;
-
-    if (venture->from->extents_count == 0 || venture->to->extents_count == 0)
-        return 0;
-    for (unsigned i = 0; i < slice_count(venture->pages); i++) {
-        uintptr_t start = venture->source + slice_start(venture->pages, i) * page_size;
-        uintptr_t end = venture->source + slice_start(venture->pages, i + 1) * page_size;
-
-        same |= (uint64_t)extent_same(venture->from, start, end, venture->to, venture->shift) << i;
-    }
-    return same;
-}
-
-static struct facts facts_of(const struct venture *venture)
-{
-    const struct trace *made = &venture->to->made;
-    struct facts facts = {
-        .policy = (enum config_policy)config_choice(policy),
-        .pages = venture->pages,
-        .fresh = venture->fresh && made->pages == 0,
-        .huge = venture->to->huge || usage_huge_always(),
-        .huge_store = has_huge_store(venture),
-        .huge_views = has_huge_views(venture),
-        .same = same_slices(venture),
-        .private_pages = venture->private_pages,
-    };
-
-    if (made->pages == venture->pages && made->start == venture->source + venture->shift)
-        facts.filled = complement(made);
-    else if (venture->filled)
-        facts.filled = slice_all(venture->pages);
-    return facts;
 }
 
 /* Any decision, so that tests meet every mixture of slices; of short ones mostly all or nothing would be. */
@@ -368,7 +315,7 @@ void fate_begin(const struct venture *venture, const struct judgement *judgement
     made->shared = judgement->shared;
     made->place = venture->place;
     made->known = judgement->known;
-    made->huge = has_huge_views(venture);
+    made->huge = facts_huge_views(venture);
     made->lost = (int64_t)spent - judgement->native;
     made->open = asked;
     made->sampled = 0;

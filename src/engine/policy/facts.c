@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/policy/facts.h"
+
+#include "base/config.h"
+#include "base/page.h"
+#include "engine/store/extent.h"
+#include "kernel/storefile.h"
+#include "kernel/usage.h"
+
+#include "base/poison.h"
+
+static uint64_t complement(const struct trace *trace)
+{
+    return slice_all(trace->pages) & ~trace->shared;
+}
+
+static bool has_huge_store(const struct venture *venture)
+{
+    return venture->from->size >= 4 * HUGE_SIZE && storefile_huge_available();
+}
+
+/* A view in huge pages lies as its store does. */
+bool facts_huge_views(const struct venture *venture)
+{
+    return has_huge_store(venture) && venture->shift % HUGE_SIZE == 0;
+}
+
+static uint64_t same_slices(const struct venture *venture)
+{
+    uint64_t same = 0;
+
+    if (venture->from->extents_count == 0 || venture->to->extents_count == 0)
+        return 0;
+    for (unsigned i = 0; i < slice_count(venture->pages); i++) {
+        uintptr_t start = venture->source + slice_start(venture->pages, i) * page_size;
+        uintptr_t end = venture->source + slice_start(venture->pages, i + 1) * page_size;
+
+        same |= (uint64_t)extent_same(venture->from, start, end, venture->to, venture->shift) << i;
+    }
+    return same;
+}
+
+struct facts facts_of(const struct venture *venture)
+{
+    const struct trace *made = &venture->to->made;
+    struct facts facts = {
+        .policy = (enum config_policy)config_choice(policy),
+        .pages = venture->pages,
+        .fresh = venture->fresh && made->pages == 0,
+        .huge = venture->to->huge || usage_huge_always(),
+        .huge_store = has_huge_store(venture),
+        .huge_views = facts_huge_views(venture),
+        .same = same_slices(venture),
+        .private_pages = venture->private_pages,
+    };
+
+    if (made->pages == venture->pages && made->start == venture->source + venture->shift)
+        facts.filled = complement(made);
+    else if (venture->filled)
+        facts.filled = slice_all(venture->pages);
+    return facts;
+}
