@@ -12,8 +12,8 @@
 struct thread {
     bool inside;
     bool owns_gate;   /* this thread is forking: it holds the gate alone */
-    int passing;      /* small calls that pass before one looks at the clock (reclaim_glance) */
-    uint64_t glanced; /* when one last did */
+    int passing;      /* how many more small calls pass before one looks at the clock (engine_glance()) */
+    uint64_t glanced; /* when the last one did */
 };
 
 extern THREAD_LOCAL struct thread thread_self;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Cheap hints of the kernel. */
+/* What the kernel tells cheaply of time and faults. */
 #ifndef COWSHIM_KERNEL_USAGE_H
 #define COWSHIM_KERNEL_USAGE_H
 
@@ -10,11 +10,11 @@
 uint64_t usage_faults(void);
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t usage_now(void);
-/* Nanoseconds that this thread has been on a processor. */
+/* Nanoseconds that this thread has spent on a processor so far. */
 uint64_t usage_spent(void);
-/* And all threads of the process so far. */
+/* The same for all threads of the process together. */
 uint64_t usage_processor(void);
-/* Whether anonymous memory gets huge pages unasked (transparent_hugepage/enabled is always). Read once. */
+/* Whether the kernel gives huge pages to all anonymous memory (transparent_hugepage/enabled is always). It is read once. */
 bool usage_huge_always(void);
 
 #endif

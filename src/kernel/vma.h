@@ -19,8 +19,8 @@ struct vma {
 /* COWSHIM_INTERNAL=vma-off pretends an old kernel. */
 void vma_init(void);
 bool vma_available(void);
-/* Before Linux 6.11 what is mapped where malloc's memory is takes long to ask, and need not be asked, unless some of it may be in huge pages
-   of hugetlbfs: of these the kernel drops more than it is told to. */
+/* Whether malloc's memory, too, must be looked up before it is replaced where that takes long (before Linux 6.11). It must once some of it
+   may be in huge pages of hugetlbfs, of which the kernel drops more than it is told to. */
 void vma_note_hugetlb(void);
 bool vma_must_ask(void);
 /* 0; -ENOENT when nothing is mapped there; another -errno. */

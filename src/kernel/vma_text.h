@@ -22,7 +22,7 @@ struct vma_text {
     int fd;        /* smaps is opened for the reading; -1: /proc/self/maps, which is kept open */
     uint64_t next; /* offset in the file of the line that has not been read */
     size_t at, length;
-    bool cut; /* the last line did not fit: the rest of it comes next */
+    bool cut; /* the last line was longer than the buffer: what comes next is the rest of it */
     char text[2048];
 };
 
@@ -31,10 +31,10 @@ int vma_text_begin(struct vma_text *text, bool with_marks);
 /* The next mapping, and its enum vma_marks: 0, -ENOENT after the last one, or another -errno. */
 int vma_text_next(struct vma_text *text, struct vma *vma, unsigned *marks);
 void vma_text_end(struct vma_text *text);
-/* Whether any mapping of this process reaches into [start, end) of the file, or it cannot be told. */
+/* Whether a mapping of this process shows any of [start, end) of the file. True also where that cannot be told. */
 bool vma_text_shows(dev_t device, ino_t inode, uint64_t start, uint64_t end);
 
-/* Asks for the mappings of rising addresses: PROCMAP_QUERY, or before Linux 6.11 one reading of the text on the way. */
+/* Looks up mappings by rising addresses: with PROCMAP_QUERY or, before Linux 6.11, in one pass over the text. */
 struct vma_walk {
     bool any; /* vma is what was read last */
     struct vma vma;

@@ -86,10 +86,9 @@ static inline bool block_settled(const struct block *block)
     return block->live && !block->excluded && block->changing == 0;
 }
 
-/* A record for a live allocation, in the registry: NULL when there is no memory for the record. The caller's hold comes with it
-   only from the find functions, not from here. */
+/* Registers a live allocation. NULL when there is no memory for the record. The record is not held for the caller. */
 struct block *block_add(uintptr_t start, size_t size, void *raw);
-/* One for other memory: 0, -EEXIST when it would overlap a block, -ENOMEM. */
+/* Registers other memory. 0, -EEXIST when it would overlap a block, or -ENOMEM. */
 int block_add_foreign(uintptr_t start, size_t size, enum block_kind kind);
 
 struct block *block_find(uintptr_t address);                  /* the one that contains the address, held, or NULL */
@@ -98,26 +97,26 @@ struct block *block_find_allocation(const void *start);       /* the same for al
 struct block *block_find_from(uintptr_t address);             /* the first that ends above the address, held, or NULL */
 struct block *block_find_range(uintptr_t start, size_t size); /* the one that all of the range lies in, held, or NULL */
 bool block_contains(const struct block *block, uintptr_t start, size_t size);
-/* A stack inside a block (pthread_attr_setstack, coroutines): we cannot replace pages that we stand on. */
+/* Whether the stack that we run on lies in the block (pthread_attr_setstack, coroutines), so that its pages must not be replaced. */
 bool block_has_our_stack(const struct block *block);
 
-/* Without a lock, for a thread that cannot take it: the size of the block that starts there, or the last one that reaches into a
-   range. May miss a block while another thread, or the parent at the moment of the fork, was changing the tree. */
+/* For a thread that cannot take the lock: the size of the block that starts there, and the last block that reaches into a range. They may
+   miss a block if another thread is changing the tree, or was when the parent forked. */
 bool block_peek(uintptr_t start, size_t *size); /* of allocations and registered memory only */
 bool block_peek_range(uintptr_t start, size_t size, uintptr_t *found, size_t *found_size);
 
-/* Takes a held block out of the registry: false if another thread did (a double free of the program). */
+/* Takes a held block out of the registry. False if another thread has done so already (a double free of the program). */
 bool block_remove(struct block *block);
-/* Cuts a block down to a part of it, or splits it: the pages of [start, end), which show nothing, are no part of it any more. A rest
-   without a whole page is given up. Needs the lock. 0, or -ENOMEM and nothing is changed. */
+/* Cuts the pages of [start, end), which show no store, out of a block: it shrinks, or is split in two. A remainder without a whole page
+   leaves the registry. Needs the lock. 0, or -ENOMEM and nothing is changed. */
 int block_cut(struct block *block, uintptr_t start, uintptr_t end);
-/* Puts a removed block back, perhaps at another place: no memory is needed for that. */
+/* Puts a removed block back, perhaps at another place. It cannot fail. */
 void block_restore(struct block *block, uintptr_t start, size_t size, void *raw);
 
 void block_hold(struct block *block);
 void block_release(struct block *block);
 
-/* Two blocks, or one twice, in the order that cannot deadlock. */
+/* Locks two blocks, which may be the same, by rising address, so that two threads cannot deadlock. */
 void block_lock_pair(struct block *a, struct block *b);
 void block_unlock_pair(struct block *a, struct block *b);
 

@@ -12,7 +12,7 @@
 #include "engine/store/extent.h"
 #include "kernel/pagemap.h"
 
-/* What is done under one hold of the locks, and by which memory is used twice. */
+/* The bytes that are merged under the locks at a time. As much memory is used twice meanwhile. */
 #define MERGE_PIECE (2 * HUGE_SIZE)
 #define MERGE_RUNS (SCRATCH_SIZE / sizeof(struct page_run))
 
@@ -45,7 +45,7 @@ static inline bool merge_equal(const struct merge *merge, uintptr_t page)
 }
 
 size_t merge_count_shown(struct merge *merge, uintptr_t start, uintptr_t end);
-/* Whether a view is worth its mappings if it shows so many pages of the range. */
+/* Whether a view that shows so many pages of the range is worth its mappings. */
 bool merge_worthwhile(size_t shown, uintptr_t start, uintptr_t end);
 
 /* The taker shows the donor's view, [start, end) of the extent, as far as the two are equal. Both locks held. Sets the fates. 0 (also when

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether this process has not tried yet. */
+/* Whether this process has not tried to open its page yet. */
 bool export_asleep(void);
 /* Under the registry lock, with every block listed afterwards. */
 void export_open(void);
@@ -21,7 +21,7 @@ void export_change(unsigned slot, size_t size, unsigned flags);
 void export_copied(unsigned slot, uintptr_t from, const void *caller);
 void export_remove(unsigned slot);
 
-/* At the end of what may open or close descriptors. */
+/* To be called at the end of an operation that may have opened or closed descriptors. */
 void export_note_descriptors(void);
 
 #endif

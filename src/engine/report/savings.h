@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-/* At the moment at which the process would have had the most memory without us: what it had, and how much more that would have been.
-   Its anonymous memory and its stores, in bytes. */
+/* The memory of the process (anonymous memory and stores, in bytes) at the moment at which it would have been largest without us: what it
+   was, and how much more it would have been. */
 struct savings {
     uint64_t memory, saved;
 };
@@ -15,7 +15,7 @@ struct savings {
 void savings_start(void);
 /* Inside of an operation, with no lock held. */
 void savings_event(void);
-/* Looks once more at the end, regardless of the time that it takes. */
+/* Looks once more at the end of the process, however long that takes. */
 struct savings savings_peak(void);
 /* Counted since the start of the process or, in a child, since the fork. */
 uint64_t savings_nanoseconds(void);

@@ -24,45 +24,45 @@ struct store_file {
     enum storefile_kind kind;
     struct descriptor descriptor;
     struct witness witness; /* as old as the file */
-    bool own;               /* ours alone to write, and to give back what no store of ours has */
+    bool own;               /* no other process writes to it, and we give back what lies between our stores */
     uint64_t length;        /* of the file */
     uint64_t end;           /* nothing is taken from here on */
     struct tree free;       /* below the end, by offset */
     struct tree stores;     /* by offset */
-    unsigned count;         /* of stores, */
-    unsigned idle;          /* and of these, those that we show no more and could not give back */
+    unsigned count;         /* the number of stores */
+    unsigned idle;          /* how many of these we show no more and could not give back */
     struct store_file *next;
 };
 
-/* A range in the file that stores of the kind are made in; 0 or -errno. */
+/* Takes a range in the file that stores of the kind are made in. 0 or -errno. */
 int file_take(enum storefile_kind kind, size_t size, struct store_file **file, uint64_t *offset);
-/* The file reaches this far. Before anything there is mapped: a page beyond the end would be a SIGBUS. */
+/* Makes the file at least this long. To be called before anything there is mapped: a page beyond the end would be a SIGBUS. */
 int file_reach(struct store_file *file, uint64_t end);
-/* A range that reads as zero is free again. */
+/* Gives back a range, which reads as zero by now. */
 void file_give(struct store_file *file, uint64_t offset, uint64_t size);
 
 void file_add(struct store_file *file, struct file_range *store);
-/* A store is gone; the file may be, too. */
+/* A store is gone. If it was the last one of a file that makes no more, the file is closed. */
 void file_remove(struct store_file *file, struct file_range *store);
 
-/* Stores are made in another file from now on. False: that would be one too many. */
+/* From now on stores are made in another file. False: there are too many files already. */
 bool file_retire(struct store_file *file);
-/* Whether stores can be made in it. */
+/* Whether stores can still be made in it. */
 bool file_serves(struct store_file *file);
-/* Whether all its stores are idle, and no more will come: then it is best closed. */
+/* Whether all its stores are idle and no more will be made in it, so that it is best closed. */
 bool file_is_over(const struct store_file *file);
 
-/* In a child: the files are the parent's. Takes no memory; nobody else is at work. */
+/* In a child: the files belong to the parent from now on. Takes no memory. No operation is under way. */
 void file_after_fork(void);
-/* One that was left to us, because nobody else has it any more: what lies between our stores was that other process's. Held, or NULL. */
+/* A file of another process that nobody but us has any more, so that what lies between our stores can be punched. Held, or NULL. */
 struct store_file *file_left_to_us(void);
-/* Whether any is not ours. */
+/* Whether there is a file of another process. */
 bool file_foreign(void);
 void file_let_go(struct store_file *file);
-/* The first range from *start on in which no store is; false: there is none. */
+/* Finds the first range from *start on that has no store in it. False: there is none. */
 bool file_gap(const struct store_file *file, uint64_t *start, uint64_t *end);
 
-/* All files, one after the other; NULL: the first. */
+/* The file after this one; after NULL the first. */
 struct store_file *file_after(struct store_file *file);
 
 #endif

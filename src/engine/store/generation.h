@@ -17,19 +17,19 @@ struct generation {
     struct generation *next;
 };
 
-/* The one in which stores are made now; NULL when there is no memory for it. */
+/* The generation in which stores are made now; NULL when there is no memory for it. */
 struct generation *generation_now(void);
 void generation_join(struct generation *generation);
-/* A store of it is gone; with the last one its witness is, and no other process has to wait for us. */
+/* A store of it is gone. With the last one its witness is unmapped, so that no other process waits for us. */
 void generation_leave(struct generation *generation);
-/* Whether another process shows its stores. Asked after the look, before something is given back: a process that is copied after that
-   sees as little as we do. */
+/* Whether another process shows its stores. To be asked after looking for dead pages and before giving them back: a process that is copied
+   from us later sees no more of them than we do. */
 enum witness_says generation_ask(struct generation *generation);
-/* Whether we are alone again with one of those in which something was missed. */
+/* Whether we are alone again with a generation in which something could not be given back. */
 bool generation_regained(void);
-/* Whether something was missed in any. */
+/* Whether there is a generation in which something could not be given back. */
 bool generation_missed(void);
-/* There was a fork: what is made from now on is younger. Takes no memory; nobody else is at work. */
+/* There was a fork: stores made from now on belong to a new generation. Takes no memory. No operation is under way. */
 void generation_end(void);
 
 #endif

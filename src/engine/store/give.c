@@ -136,7 +136,6 @@ static void let_wait(struct store *store, enum fate fate)
         forget_file(file);
 }
 
-/* Of a store that we show no more, that is in no list and whose last hold is gone. */
 void store_give_back(struct store *store)
 {
     enum fate fate = fate_of(store);
@@ -153,7 +152,7 @@ void store_give_back(struct store *store)
     lock_drop(&stores_lock);
 }
 
-/* What another process had in a file that is ours now. */
+/* Punches what another process had in a file that is ours alone now. */
 static void punch_gaps(struct store_file *file)
 {
     uint64_t end = 0, start = 0;
@@ -175,7 +174,7 @@ static void punch_gaps(struct store_file *file)
     lock_drop(&stores_lock);
 }
 
-/* All that wait, out of the list. */
+/* Takes all waiting stores out of the list. */
 static struct store *take_waiting(void)
 {
     struct store *list = waiting;
@@ -208,7 +207,7 @@ bool store_settle(void)
     left = file_left_to_us();
     if (regained || worth_a_try)
         list = take_waiting();
-    /* What has to wait on says so again. */
+    /* Stores that have to go on waiting set it again. */
     atomic_store_explicit(&unsettled, generation_missed() || file_foreign(), memory_order_relaxed);
     lock_drop(&stores_lock);
     while (list != NULL) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a store, for store.c: what nobody of us shows any more is punched at once, or waits until no other process shows it. */
+/* The end of a store, for store.c: a store that this process shows no more is punched at once, or waits until no other process shows it. */
 #ifndef COWSHIM_ENGINE_GIVE_H
 #define COWSHIM_ENGINE_GIVE_H
 
@@ -21,12 +21,12 @@ static inline uint64_t store_end(const struct store *store)
 /* With the lock: */
 void store_link(struct store **list, struct store *store);
 void store_unlink(struct store **list, struct store *store);
-/* Whether another process shows it; if one does, that is asked again by and by. */
+/* Whether another process shows it. If one does, store_settle() asks again later. */
 enum witness_says store_ask(const struct store *store);
-/* The files may be left to us one day. */
+/* Tells store_settle() that it may have something to do. */
 void store_unsettle(void);
 
-/* Without it: a store that we show no more, that is in no list and whose last hold is gone. */
+/* Without the lock: gives back a store that is in no list and whose last hold is gone. */
 void store_give_back(struct store *store);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The look at one store: which of its pages no view shows is asked of the kernel, and those are punched. Who looks, and when, is
-   decided in reclaim.c, which holds the sweep lock. */
+/* The sweep of one store: asks the kernel which pages its views still show, and punches the others. reclaim.c decides when that is done,
+   and holds the sweep lock meanwhile. */
 #ifndef COWSHIM_ENGINE_SWEEP_H
 #define COWSHIM_ENGINE_SWEEP_H
 
@@ -22,14 +22,14 @@ struct sweep {
     struct store_picture picture;
     struct view *views; /* by rising offset */
     size_t count;
-    uint64_t end;      /* what lies beyond is not looked at */
-    uint64_t deadline; /* of usage_now(), as long as nothing was found */
-    uint64_t freed;
+    uint64_t end;      /* nothing beyond it is looked at */
+    uint64_t deadline; /* by usage_now(): the sweep ends then if it has found nothing */
+    uint64_t freed;    /* bytes given back */
 };
 
-/* From *at, a multiple of eight pages, to the end; views are a scratch buffer, and freed grows by the bytes given back. False: the
-   store cannot be swept now (shown by another process, being written, one of its blocks in use). *whole: false when cut short, and *at is where to
-   go on. */
+/* Sweeps from *at, a multiple of eight pages, to the end. sweep->views is a scratch buffer. False: the store cannot be swept now, because
+   another process shows it, somebody writes to it, or one of its blocks is in use. *whole is false when the sweep was cut short, and *at is
+   where to go on. */
 bool sweep_part(struct sweep *sweep, uint64_t *at, uint64_t end, bool *whole);
 
 #endif
