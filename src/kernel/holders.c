@@ -19,7 +19,6 @@
 #include "kernel/procfile.h"
 #include "kernel/status.h"
 #include "base/sys.h"
-#include "kernel/fallback.h"
 #include "kernel/usage.h"
 
 #include "base/poison.h"
@@ -35,16 +34,15 @@
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
 static _Atomic unsigned noted;
 static _Atomic unsigned changes;
-static bool counts = true; /* false once the kernel did not tell how many descriptors there are */
 /* As of the last scan: */
 static _Atomic unsigned seen;
-static _Atomic uint64_t seen_count, seen_changes, seen_until;
+static _Atomic long seen_gap; /* the lowest number that no descriptor had: whatever is opened gets it first */
+static _Atomic uint64_t seen_changes, seen_until;
 
 void holders_init(void)
 {
     unsigned long forced;
 
-    counts = !fallback_forced(FALLBACK_fdcount);
     if (config_internal("held", &forced))
         holders_note((unsigned)forced);
 }
@@ -72,8 +70,11 @@ void holders_after_fork(void)
 
 /* Character devices that only ever copy what they are given. All others may be an accelerator's. Source:
    Documentation/admin-guide/devices.txt. */
-static unsigned judge_device(dev_t device)
+static unsigned judge_device(int directory, const char *name, dev_t device)
 {
+    static const char pagers[] = "/dev/userfaultfd";
+    char text[sizeof pagers + 1];
+
     switch (major(device)) {
     case 1: /* null, zero, full, random, ... */
     case 4: /* terminals */
@@ -82,7 +83,13 @@ static unsigned judge_device(dev_t device)
     case 116: /* sound */
         return 0;
     case 10:
-        return minor(device) == 200 || minor(device) == 223 || minor(device) == 229 ? 0 : HOLDER_DEVICE; /* tun, uinput, fuse */
+        if (minor(device) == 200 || minor(device) == 223 || minor(device) == 229) /* tun, uinput, fuse */
+            return 0;
+        /* Has a number of no meaning; the pagers that were made with it are found by themselves. */
+        return SYS_MUST(SYS_readlinkat, directory, name, text, sizeof text) == sizeof pagers - 1 &&
+                       memcmp(text, pagers, sizeof pagers - 1) == 0
+                   ? 0
+                   : HOLDER_DEVICE;
     default:
         return major(device) >= 128 && major(device) <= 143 ? 0 : HOLDER_DEVICE; /* pseudo terminals */
     }
@@ -135,7 +142,7 @@ static unsigned judge(int directory, const char *name)
         flags = SYS_MUST(SYS_fcntl, fd, F_GETFL);
         return flags >= 0 && (flags & O_DIRECT) != 0 ? HOLDER_RING : 0;
     case S_IFCHR:
-        return judge_device(status.st_rdev);
+        return judge_device(directory, name, status.st_rdev);
     case S_IFSOCK:
         return judge_socket(fd);
     case 0:
@@ -149,15 +156,16 @@ static unsigned judge(int directory, const char *name)
 struct scan {
     int directory;
     unsigned found;
-    uint64_t count;
+    long gap; /* the lowest number that was not among them */
 };
 
+/* The directory lists rising numbers. */
 static bool scan_descriptor(const char *name, void *context)
 {
     struct scan *scan = context;
 
     scan->found |= judge(scan->directory, name);
-    scan->count++;
+    scan->gap += strtol(name, NULL, 10) == scan->gap;
     return true;
 }
 
@@ -185,17 +193,30 @@ static int scan_all(int directory)
     if ((scan.found & ~before) != 0)
         log_info("memory may be held by others:%s%s%s", scan.found & HOLDER_RING ? " a ring" : "",
                  scan.found & HOLDER_PAGER ? " a pager" : "", scan.found & HOLDER_DEVICE ? " a device" : "");
-    atomic_store(&seen_count, scan.count - descriptor_count()); /* ours do not count: they come and go */
+    atomic_store(&seen_gap, scan.gap);
     atomic_store(&seen_changes, now_changed);
     atomic_store(&seen_until, usage_now() + SCANS_APART * (usage_now() - start));
     return 0;
 }
 
-static bool is_fresh(const struct stat *status)
+/* Whether nothing can have been opened since the last scan. */
+static bool is_fresh(void)
 {
-    if (usage_now() >= atomic_load(&seen_until) || atomic_load(&changes) != atomic_load(&seen_changes))
-        return false;
-    return !counts || status->st_size == 0 || (uint64_t)status->st_size - descriptor_count() == atomic_load(&seen_count);
+    return usage_now() < atomic_load(&seen_until) && atomic_load(&changes) == atomic_load(&seen_changes) &&
+           SYS_MUST(SYS_fcntl, atomic_load(&seen_gap), F_GETFD) == -EBADF;
+}
+
+static int scan_again(void)
+{
+    int directory = procfile_use(PROCFILE_DESCRIPTORS);
+    int error;
+
+    if (directory < 0)
+        return directory;
+    lock_take(&lock);
+    error = scan_all(directory);
+    lock_drop(&lock);
+    return error;
 }
 
 static int count_threads(struct holders *holders)
@@ -211,19 +232,12 @@ static int count_threads(struct holders *holders)
 
 int holders_look(struct holders *holders)
 {
-    struct stat status;
     int error = count_threads(holders);
-    int directory = error != 0 ? error : procfile_stat(PROCFILE_DESCRIPTORS, &status);
 
-    if (directory < 0)
-        return directory;
-    if (!is_fresh(&status)) {
-        lock_take(&lock);
-        error = scan_all(directory);
-        lock_drop(&lock);
-        if (error != 0)
-            return error;
-    }
+    if (error == 0 && !is_fresh())
+        error = scan_again();
+    if (error != 0)
+        return error;
     holders->held = holders_known() | atomic_load(&seen);
     return 0;
 }

@@ -3,7 +3,7 @@
    to write must not be replaced meanwhile. VmPin shows io_uring's fixed buffers and RDMA; nothing shows a driver's own pins (NVIDIA's,
    AF_XDP's, VFIO's but for VmLck), reads that are under way, or a pager behind a userfaultfd. What every one of them needs is a
    descriptor, or a call that the shim stands in front of. So the descriptors are looked at, again whenever one may have come or gone:
-   when their number changed (st_size of /proc/self/fd, Linux 6.2), when the shim saw one go, and by and by in any case. */
+   when the lowest number that was free is not any more, when the shim saw one go, and by and by in any case. */
 #ifndef COWSHIM_KERNEL_HOLDERS_H
 #define COWSHIM_KERNEL_HOLDERS_H
 
@@ -21,9 +21,9 @@ struct holders {
     unsigned held;    /* enum holders */
 };
 
-/* COWSHIM_INTERNAL=held=N: as if enum holders N were there; fdcount-off pretends a kernel that does not tell how many descriptors. */
+/* COWSHIM_INTERNAL=held=N: as if enum holders N were there. */
 void holders_init(void);
-/* Two calls of fstat, when nothing changed. 0 or -errno. */
+/* Two system calls, when nothing changed. 0 or -errno. */
 int holders_look(struct holders *holders);
 /* The same without a system call, as of the last look or note. */
 unsigned holders_known(void);

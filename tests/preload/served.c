@@ -15,6 +15,9 @@
 
 #include "held.h"
 
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0)
+#endif
 #ifndef AF_XDP
 #define AF_XDP 44
 #define SOL_XDP 283
@@ -38,6 +41,30 @@ static int open_device(void)
 static int device(void)
 {
     return in_child(open_device);
+}
+
+/* At once after the descriptors were looked at, which takes longer than copies of so little. */
+static int open_device_at_once(void)
+{
+    static const size_t size = 16 * PAGE;
+    unsigned char *from = aligned_alloc(PAGE, size), *first = aligned_alloc(PAGE, size), *second = aligned_alloc(PAGE, size);
+    int device;
+
+    paint(from, size, 6);
+    memcpy(first, from, size);
+    device = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    memcpy(second, from, size);
+    if (device < 0) {
+        printf("# no device to be opened: error %d\n", errno);
+        return SKIPPED;
+    }
+    CHECK(!shows_store(second, size), "a device that was just opened is not noticed");
+    return KEPT;
+}
+
+static int device_at_once(void)
+{
+    return in_child(open_device_at_once);
 }
 
 /* Frames of a socket of AF_XDP whose memory is copied from, copied into, and marked. */
@@ -141,12 +168,22 @@ static void *serve_pages(void *unused)
     return unused;
 }
 
+/* The other way to get one: access to the device is all that it takes. */
+static bool by_device;
+
+static int open_pager(void)
+{
+    if (!by_device)
+        return (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1);
+    return ioctl(open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), USERFAULTFD_IOC_NEW, O_CLOEXEC);
+}
+
 static int begin_pager(uint64_t features, uint64_t mode, unsigned char *memory)
 {
     struct uffdio_api api = {.api = UFFD_API, .features = features};
     struct uffdio_register range = {.range = {(uintptr_t)memory, SIZE}, .mode = mode};
 
-    pager = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1);
+    pager = open_pager();
     paged = memory;
     return pager < 0 || ioctl(pager, UFFDIO_API, &api) != 0 || ioctl(pager, UFFDIO_REGISTER, &range) != 0 ? -1 : 0;
 }
@@ -212,6 +249,16 @@ static int serve_copy(void)
 static int demand_for_copy(void)
 {
     return in_child(serve_copy);
+}
+
+static int demand_by_device(void)
+{
+    int result;
+
+    by_device = true;
+    result = in_child(serve_copy);
+    by_device = false;
+    return result;
 }
 
 /* A write watch without a thread (UFFD_FEATURE_WP_ASYNC): the kernel notes which pages were written. */
@@ -298,9 +345,11 @@ int main(void)
 {
     static const struct story stories[] = {
         {"no page is replaced once a driver may hold it", device},
+        {"nor when it was opened a moment ago", device_at_once},
         {"frames of AF_XDP leave as they were written", frames},
         {"memory that the program serves on demand is copied as served", demand},
         {"a copy that is handed to a pager is what that says", demand_for_copy},
+        {"the same where the pager comes from /dev/userfaultfd", demand_by_device},
         {"a copy that is watched keeps its contents", watch_of_copy},
         {"a write watch of the program's sees its writes and no copies", watch},
     };
