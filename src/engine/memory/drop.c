@@ -215,7 +215,7 @@ int drop_sharing(struct block *block, uintptr_t start, uintptr_t end)
     struct look look = {NULL};
     int error = 0;
 
-    while (error == 0) {
+    while (error == 0 && start < end) { /* a view that stays may reach beyond the end */
         const struct extent *extent = extent_from(block, start);
         uintptr_t stop;
 
