@@ -3,7 +3,7 @@ check_PROGRAMS += tests/model/model
 tests_model_model_SOURCES = \
     tests/model/model.c tests/model/oracle.h \
     tests/model/operation.h \
-    tests/model/run_allocation.c tests/model/run_copy.c tests/model/run_fork.c tests/model/run_memory.c \
+    tests/model/run_actor.c tests/model/run_allocation.c tests/model/run_copy.c tests/model/run_fork.c tests/model/run_memory.c \
     tests/model/slot.c tests/model/slot.h \
     tests/model/world.c tests/model/world.h
 tests_model_model_CFLAGS = $(COWSHIM_WARNINGS) $(COWSHIM_CALL_FLAGS) -pthread

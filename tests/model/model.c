@@ -250,6 +250,7 @@ int main(int argc, char **argv)
     int option;
 
     strict = getenv("MODEL_STRICT") != NULL;
+    world_set_actors(getenv("MODEL_ACTORS") == NULL ? 0 : (unsigned)strtoul(getenv("MODEL_ACTORS"), NULL, 0));
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 's':

@@ -25,6 +25,9 @@ void run_protect(struct world *world, struct slot *slot, struct slot *other, con
 void run_lock(struct world *world, struct slot *slot, struct slot *other, const struct op *op);
 void run_remap(struct world *world, struct slot *slot, struct slot *other, const struct op *op);
 
+/* run_actor.c */
+void run_actor(struct world *world, struct slot *slot, struct slot *other, const struct op *op);
+
 /* run_fork.c */
 void run_fork(struct world *world, const struct op *op);
 /* Waits for one child of ours, which must have ended well. */

@@ -4,7 +4,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 end=$(($(date +%s) + ${1:-10} * 60))
 rounds=0
 while [ "$(date +%s)" -lt $end ]; do
-    SEED=0 "$here/model.sh" || exit 1
+    SEED=0 MODEL_ACTORS="${MODEL_ACTORS:-4}" "$here/model.sh" || exit 1
     rounds=$((rounds + 1))
 done
 echo "# $rounds rounds over all variants without a difference"

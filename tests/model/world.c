@@ -13,7 +13,7 @@ _Atomic unsigned long operations;
 static struct slot sources[SOURCES];
 
 static const char *const names[OP_KINDS] = {"alloc",   "free",    "realloc", "copy",    "self", "overlap", "merge", "write", "fill",
-                                            "madvise", "syscall", "usable",  "protect", "lock", "remap",   "fork",  "verify"};
+                                            "madvise", "syscall", "usable",  "protect", "lock", "remap",   "fork",  "actor", "verify"};
 
 const char *op_name(unsigned kind)
 {
@@ -21,11 +21,17 @@ const char *op_name(unsigned kind)
 }
 
 /* How often each kind comes, of 256. */
-static const unsigned char shares[OP_KINDS] = {
+static unsigned char shares[OP_KINDS] = {
     [OP_ALLOC] = 30,  [OP_FREE] = 12,  [OP_REALLOC] = 14, [OP_COPY] = 78,   [OP_SELF] = 10,    [OP_OVERLAP] = 4,
     [OP_MERGE] = 6,   [OP_WRITE] = 46, [OP_FILL] = 16,    [OP_MADVISE] = 8, [OP_SYSCALL] = 10, [OP_USABLE] = 2,
     [OP_PROTECT] = 2, [OP_LOCK] = 1,   [OP_REMAP] = 2,    [OP_FORK] = 5,    [OP_VERIFY] = 10,
 };
+
+void world_set_actors(unsigned share)
+{
+    shares[OP_ACTOR] = (unsigned char)(share < shares[OP_WRITE] ? share : shares[OP_WRITE]);
+    shares[OP_WRITE] = (unsigned char)(shares[OP_WRITE] - shares[OP_ACTOR]);
+}
 
 struct op op_random(uint64_t *state, unsigned thread)
 {
@@ -95,6 +101,9 @@ static void run_on_block(struct world *world, struct slot *slot, const struct op
         break;
     case OP_PROTECT:
         run_protect(world, slot, other, op);
+        break;
+    case OP_ACTOR:
+        run_actor(world, slot, other, op);
         break;
     case OP_LOCK:
         run_lock(world, slot, other, op);

@@ -31,6 +31,7 @@ enum kind {
     OP_LOCK,
     OP_REMAP,
     OP_FORK,
+    OP_ACTOR,
     OP_VERIFY,
     OP_KINDS
 };
@@ -66,6 +67,8 @@ extern _Atomic unsigned long copies_made; /* copies of at least limits.unit */
 extern _Atomic unsigned long operations;
 
 void world_sources(uint64_t seed);
+/* How often somebody else acts (run_actor.c), of 256 operations. */
+void world_set_actors(unsigned share);
 struct op op_random(uint64_t *state, unsigned thread);
 const char *op_name(unsigned kind);
 void op_run(struct world *world, const struct op *op);
