@@ -29,7 +29,8 @@
 /* Of seals only those of so many pages tell what a page costs: others pay for what is done once, or for the rest of a huge page. */
 #define ENOUGH 64
 #define ENOUGH_HUGE 1024
-/* As long as none was seen: a copy beyond the cache takes so many in it; and a page of a huge one is zeroed, read and written, without a fault of its own and beyond the cache. */
+/* As long as none was seen: a copy beyond the cache takes so many in it; and a page of a huge one is zeroed, read and written, beyond the
+   cache and without a fault of its own. */
 #define FAR_COPIES 4
 #define HUGE_COPIES 4
 #define HUGE_PART 8

@@ -18,35 +18,36 @@ HOOK void cfree(void *pointer)
     free(pointer);
 }
 
+/* True: the pointer was freed, as a block of ours or, where the next allocator has no such function, by the one that all have. */
+static bool free_here(void *pointer, bool is_there)
+{
+    if (is_there)
+        return MAY_BE_BLOCK(pointer) && shim_free_own(pointer);
+    free(pointer);
+    return true;
+}
+
 HOOK void free_sized(void *pointer, size_t size)
 {
-    if (next.free_sized == NULL)
-        free(pointer);
-    else if (!MAY_BE_BLOCK(pointer) || !shim_free_own(pointer))
+    if (!free_here(pointer, next.free_sized != NULL))
         next.free_sized(pointer, size);
 }
 
 HOOK void free_aligned_sized(void *pointer, size_t alignment, size_t size)
 {
-    if (next.free_aligned_sized == NULL)
-        free(pointer);
-    else if (!MAY_BE_BLOCK(pointer) || !shim_free_own(pointer))
+    if (!free_here(pointer, next.free_aligned_sized != NULL))
         next.free_aligned_sized(pointer, alignment, size);
 }
 
 HOOK void dallocx(void *pointer, int flags)
 {
-    if (next.dallocx == NULL)
-        free(pointer);
-    else if (!MAY_BE_BLOCK(pointer) || !shim_free_own(pointer))
+    if (!free_here(pointer, next.dallocx != NULL))
         next.dallocx(pointer, flags);
 }
 
 HOOK void sdallocx(void *pointer, size_t size, int flags)
 {
-    if (next.sdallocx == NULL)
-        free(pointer);
-    else if (!MAY_BE_BLOCK(pointer) || !shim_free_own(pointer))
+    if (!free_here(pointer, next.sdallocx != NULL))
         next.sdallocx(pointer, size, flags);
 }
 

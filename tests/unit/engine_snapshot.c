@@ -5,7 +5,6 @@
 
 #include "engine/report/counters.h"
 #include "engine/engine.h"
-#include "kernel/pagemap.h"
 #include "engine_unit.h"
 
 #define PAGES 160 /* a hole in patchwork is then longer than the holes that are sealed with their neighbours */
@@ -223,15 +222,6 @@ TEST(snapshot, a_copy_over_the_same_copy_costs_nothing)
     CHECK(unit_holds(a, PAGES * page_size, 1) && unit_holds(b, PAGES * page_size, 1));
 }
 
-static size_t there(const char *block, size_t pages)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < pages; i++)
-        count += pagemap_any(PAGES_TOUCHED, (uintptr_t)block + i * page_size, (uintptr_t)block + (i + 1) * page_size) > 0;
-    return count;
-}
-
 /* Of a target that still shows what the source shows only its own pages go: what was read stays mapped, if they are few.
    What the source has of its own is sealed as ever. */
 TEST(snapshot, a_copy_over_a_changed_copy_gives_up_what_was_changed)
@@ -251,7 +241,7 @@ TEST(snapshot, a_copy_over_a_changed_copy_gives_up_what_was_changed)
         b[3 * page_size] ^= 4;
         CHECK(unit_copy(b, a, PAGES * page_size));
         if (step == 20) /* all that was read, but for what was changed and the page that was sealed */
-            CHECK_EQ(there(b, PAGES), PAGES - changed - 1);
+            CHECK_EQ(touched_pages(b, PAGES), PAGES - changed - 1);
         CHECK(memcmp(a, b, PAGES * page_size) == 0);
         CHECK_EQ(extent_count(), views + 4);
         CHECK_EQ(private_pages(b, PAGES), 0);

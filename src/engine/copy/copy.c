@@ -260,6 +260,7 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
     struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size};
     struct entry entry;
     enum reason why;
+    bool declined;
     size_t done = 0;
 
     if (is_plain(copy.to, copy.from, size) || !observe_look(OBSERVED_COPY, size))
@@ -272,13 +273,14 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
     why = attempt_sharing(&copy, &done);
     if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !overlap(copy.to, copy.from, size))
         drop_overwritten(copy.target, copy.to, size);
-    if (why == REASON_unlikely && done == 0)
+    declined = why == REASON_unlikely && done == 0; /* by the policy, which is asked where the addresses are right */
+    if (declined)
         hint_give(copy.to, copy.from, size);
     else
         hint_take(copy.to, copy.from, size);
     conclude(&copy, why, done, caller);
     entry_end(&entry);
-    if (why == REASON_unlikely && done == 0 && !overlap(copy.to, copy.from, size))
+    if (declined)
         return copy_plainly(&copy);
     if (done > 0)
         finish(&copy, done);
@@ -369,10 +371,10 @@ bool engine_fill(void *to, int value, size_t size)
     unsigned firsts;
     bool done = false;
 
-    if (value != 0 && hint_plain((uintptr_t)to, extent_firsts(), size))
+    if (value != 0 && (extent_count() == 0 || hint_plain((uintptr_t)to, extent_firsts(), size)))
         return false;
     /* Quiet even to find out that there is nothing to do: memset may be left by a jump out of a signal handler. */
-    if ((value != 0 && extent_count() == 0) || block_count() == 0 || !entry_begin_quiet(&entry))
+    if (block_count() == 0 || !entry_begin_quiet(&entry))
         return false;
     firsts = extent_firsts();
     block = block_find_range((uintptr_t)to, size);

@@ -27,12 +27,12 @@ static int show_again(const struct showing *showing, uintptr_t start, uintptr_t 
         uintptr_t walked;
         int count = pagemap_runs(PAGES_PRIVATE, start, end, own, RUNS, &walked);
 
+        if (count < 0)
+            return count;
         if (count == RUNS)
             return map_discard(own[0].start, end - own[0].start);
         for (int i = 0; error == 0 && i < count; i++)
             error = map_discard(own[i].start, own[i].end - own[i].start);
-        if (count < 0)
-            error = count;
         start = walked;
     }
     return error;
