@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/near.h"
 #include "base/page.h"
@@ -173,6 +174,23 @@ void config_read(void)
     }
     log_set_level(config_choice(log));
     name_unknown(options);
+}
+
+void config_name(enum config_index which, char *name, size_t size)
+{
+    struct config_option options[CONFIG_COUNT];
+    const char *word;
+    size_t length;
+
+    config_options(options);
+    word = options[which].choices;
+    for (unsigned i = config.value[which].choice; i > 0; i--)
+        word = strchr(word, '|') + 1;
+    length = strcspn(word, "|");
+    if (length > size - 1)
+        length = size - 1;
+    bytes_copy(name, word, length);
+    name[length] = '\0';
 }
 
 bool config_internal(const char *name, unsigned long *number)

@@ -52,6 +52,8 @@ void config_options(struct config_option options[CONFIG_COUNT]);
 /* 0, or -EINVAL for a text that is no value of the option, or -ERANGE for a size out of bounds. */
 int config_parse(const struct config_option *option, const char *text, union config_value *value);
 void config_read(void);
+/* Writes the word for the value of a choice, cut to size - 1 bytes. */
+void config_name(enum config_index which, char *name, size_t size);
 
 /* Switches for tests: COWSHIM_INTERNAL=name,name=number,… turns kernel features off or makes the n-th system call of ours fail
    (src/README.md lists them). False and zero when it is not there. */

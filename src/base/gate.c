@@ -160,6 +160,11 @@ bool gate_close(void)
     return true;
 }
 
+bool gate_is_mine(void)
+{
+    return thread_self.owns_gate;
+}
+
 bool gate_pause(void)
 {
     return shut();

@@ -32,6 +32,8 @@ void gate_leave(void);
 /* Before fork; returns when the caller is alone. A caller that is inside (a signal handler that forks) cannot wait for itself: false,
    and the child is like one that nobody announced. */
 bool gate_close(void);
+/* Whether the calling thread has closed it. */
+bool gate_is_mine(void);
 /* The same for a short time that is no fork. The calling thread must not use the engine meanwhile. */
 bool gate_pause(void);
 void gate_open(void);          /* after fork, in the parent; after a pause */

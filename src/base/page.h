@@ -50,4 +50,27 @@ static inline uintptr_t max_address(uintptr_t a, uintptr_t b)
     return a > b ? a : b;
 }
 
+/* The bytes that two ranges have in common. */
+static inline size_t common_bytes(uintptr_t start, uintptr_t end, uintptr_t other_start, uintptr_t other_end)
+{
+    uintptr_t from = max_address(start, other_start);
+    uintptr_t to = min_address(end, other_end);
+
+    return from < to ? to - from : 0;
+}
+
+/* The whole pages inside of a range; where there is none they end where they start. */
+struct whole_pages {
+    uintptr_t start, end;
+};
+
+static inline struct whole_pages whole_pages(uintptr_t start, size_t size)
+{
+    struct whole_pages pages = {page_up(start), page_down(start + size)};
+
+    if (pages.end < pages.start)
+        pages.end = pages.start;
+    return pages;
+}
+
 #endif

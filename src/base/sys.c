@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/next.h"
 
@@ -54,6 +55,13 @@ void sys_set_fault(sys_fault *fault)
 unsigned long sys_count(void)
 {
     return atomic_load(&count);
+}
+
+void sys_pause(unsigned milliseconds)
+{
+    struct timespec pause = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+
+    SYS_MUST(SYS_nanosleep, &pause, 0);
 }
 
 long sys_process(void)

@@ -52,6 +52,8 @@ unsigned long sys_count(void);
 typedef long sys_fault(unsigned long now, long site);
 void sys_set_fault(sys_fault *fault);
 
+/* Sleeps that many milliseconds, or until a signal comes. */
+void sys_pause(unsigned milliseconds);
 /* The id of the calling process, as the kernel knows it. */
 long sys_process(void);
 

@@ -5,9 +5,9 @@
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "base/sys.h"
+#include "kernel/status.h"
 #include "kernel/vma.h"
 
 #include "base/poison.h"
@@ -42,9 +42,7 @@ static int map_over(uintptr_t start, size_t size, int flags, int fd, uint64_t of
     long got = SYS(SYS_mmap, start, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | flags, fd, offset);
 
     for (int i = 0; got == -ENOMEM && i < INSIST && is_hole(start); i++) {
-        struct timespec pause = {0, 1000000};
-
-        SYS_MUST(SYS_nanosleep, &pause, 0);
+        sys_pause(1);
         got = SYS_MUST(SYS_mmap, start, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | flags, fd, offset);
     }
     return got < 0 && got > -4096 ? (int)got : 0;
@@ -131,7 +129,9 @@ int map_protect(uintptr_t start, size_t size, unsigned access)
 /* The kernel refuses this advice for locked memory; elsewhere it changes nothing that anybody sees. Before Linux 5.4 it refuses it everywhere. */
 bool map_locked(uintptr_t start, size_t size)
 {
-    return SYS_MUST(SYS_madvise, start, size, MADV_COLD) == -EINVAL;
+    struct status status;
+
+    return status_read(&status) != 0 || (status.locked && SYS_MUST(SYS_madvise, start, size, MADV_COLD) == -EINVAL);
 }
 
 int map_populate_read(uintptr_t start, size_t size)

@@ -31,7 +31,7 @@ int map_replace(uintptr_t temporary, uintptr_t target, size_t size);
 unsigned map_access(uintptr_t page);
 bool map_readable(uintptr_t page); /* unlike the above leaves a page that is shared with a file what it is */
 int map_protect(uintptr_t start, size_t size, unsigned access);
-/* Whether some of the range may be locked in memory. */
+/* Whether some of the range may be locked in memory: true also where the kernel does not tell. */
 bool map_locked(uintptr_t start, size_t size);
 /* Makes every page of the range present for reading (MADV_POPULATE_READ, Linux 5.14). */
 int map_populate_read(uintptr_t start, size_t size);

@@ -77,3 +77,12 @@ int pagemap_any(enum pagemap_want want, uintptr_t start, uintptr_t end)
 
     return find_runs(want, start, end, &run, 1, 1, &walked);
 }
+
+size_t pagemap_pages_in(const struct page_run *runs, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += runs[i].end - runs[i].start;
+    return bytes / page_size;
+}

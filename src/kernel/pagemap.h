@@ -39,6 +39,8 @@ bool pagemap_merging(void);
 /* Fills runs with the wanted pages of [start, end) as maximal runs in rising order and returns how many, or -errno.
    *walked is how far the answer reaches: short of end when max was reached. max >= 1. */
 int pagemap_runs(enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max, uintptr_t *walked);
+/* How many pages the runs have. */
+size_t pagemap_pages_in(const struct page_run *runs, size_t count);
 /* 1 if any page is there, 0 if none, or -errno. */
 int pagemap_any(enum pagemap_want want, uintptr_t start, uintptr_t end);
 

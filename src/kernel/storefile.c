@@ -34,6 +34,11 @@ void storefile_init(void)
         huge_state = HUGE_HAVE_NOT;
 }
 
+bool storefile_counted(void)
+{
+    return fallback_forced(FALLBACK_overcommit) || sys_read_number("/proc/sys/vm/overcommit_memory", 0) == 2;
+}
+
 /* Never inlined: tests/preload/faults.sh lets each place fail by itself, and a second call comes only after the first failed. */
 static __attribute__((noinline)) long create_memfd(unsigned flags)
 {

@@ -15,6 +15,8 @@ enum storefile_kind { STOREFILE_SMALL, STOREFILE_HUGE, STOREFILE_KINDS };
 
 /* COWSHIM_INTERNAL=memfd-off: no small stores; tmpfs-off (or COWSHIM_HUGE=off): no huge ones. */
 void storefile_init(void);
+/* Whether the kernel counts a store beside the memory that shows it (vm.overcommit_memory=2). */
+bool storefile_counted(void);
 /* Whether huge stores can be had; mounts and measures at the first call. */
 bool storefile_huge_available(void);
 

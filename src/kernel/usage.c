@@ -2,11 +2,13 @@
 #include "kernel/usage.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/page.h"
 #include "base/sys.h"
 
 #include "base/poison.h"
@@ -31,6 +33,11 @@ uint64_t usage_now(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t usage_since_boot(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
+}
+
 uint64_t usage_spent(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -53,4 +60,18 @@ bool usage_huge_always(void)
         atomic_store_explicit(&known, always ? 2 : 1, memory_order_relaxed);
     }
     return atomic_load_explicit(&known, memory_order_relaxed) == 2;
+}
+
+uint64_t usage_anonymous(void)
+{
+    char text[128]; /* size, resident, and of that what is of files and shared memory; in pages */
+    char *at = text;
+    uint64_t resident, shared;
+
+    if (sys_read_file("/proc/self/statm", text, sizeof text) <= 0)
+        return 0;
+    strtoull(at, &at, 10);
+    resident = strtoull(at, &at, 10);
+    shared = strtoull(at, &at, 10);
+    return resident > shared ? (resident - shared) * page_size : 0;
 }

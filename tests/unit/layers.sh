@@ -29,6 +29,12 @@ long_files() {
     find "$src" -name '*.[ch]' -exec wc -l {} + | awk '$2 != "total" && $1 > 400'
 }
 
+# Whoever includes more than this knows too much: the file has two jobs, or another file keeps one of its own from it.
+most_includes=12
+many_includes() {
+    find "$src/engine" -name '*.[ch]' -exec grep -cE '^ *# *include' {} + | awk -F: -v most="$most_includes" '$2 > most { print $1 ": " $2 }'
+}
+
 long_functions() {
     awk 'FNR == 1 { start = 0 }
          /^\{/ { start = FNR }
@@ -46,6 +52,7 @@ result 'every file below shim ends its includes with base/poison.h' "$(without_p
 if grep -qE 'base.*kernel.*engine.*shim' "$src/README.md"; then published=; else published="$src/README.md names no order"; fi
 result 'the order is published in src/README.md' "$published"
 result 'files have at most 400 lines' "$(long_files)"
+result "files of the engine include at most $most_includes others" "$(many_includes)"
 result 'functions have at most 50 lines' "$(long_functions)"
 if [ ! -e "$objects/.libs/libengine.a" ]; then
     skip 'the engine refers to no interposed name' 'the engine is not built here'

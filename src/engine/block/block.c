@@ -351,7 +351,7 @@ void block_hold(struct block *block)
 
 void block_release(struct block *block)
 {
-    if (atomic_fetch_sub_explicit(&block->holds, 1, memory_order_acq_rel) == 1)
+    if (block != NULL && atomic_fetch_sub_explicit(&block->holds, 1, memory_order_acq_rel) == 1)
         pool_give(&blocks, block);
 }
 

@@ -114,7 +114,7 @@ int block_cut(struct block *block, uintptr_t start, uintptr_t end);
 void block_restore(struct block *block, uintptr_t start, size_t size, void *raw);
 
 void block_hold(struct block *block);
-void block_release(struct block *block);
+void block_release(struct block *block); /* NULL is accepted */
 
 /* Locks two blocks, which may be the same, by rising address, so that two threads cannot deadlock. */
 void block_lock_pair(struct block *a, struct block *b);

@@ -10,11 +10,8 @@
 #include "engine/process/entry.h"
 #include "engine/store/extent.h"
 #include "engine/block/foreign.h"
-#include "engine/store/reclaim.h"
 #include "engine/copy/verify.h"
-#include "kernel/descriptor.h"
 #include "kernel/vma_text.h"
-#include "kernel/write_guard.h"
 
 #include "base/poison.h"
 
@@ -147,7 +144,7 @@ static int register_range(uintptr_t start, size_t size)
 
     if (page_up(start) >= page_down(start + size))
         return -EINVAL;
-    if (!descriptor_in_own_process())
+    if (!entry_owns_process())
         return -EAGAIN;
     engine_wake();
     if (holds_our_stack(start, start + size))
@@ -167,8 +164,7 @@ int engine_register(void *start, size_t size)
     if (!entry_begin_quiet(&entry))
         return -EAGAIN;
     error = register_range((uintptr_t)start, size);
-    write_guard_rest();
-    entry_end(&entry);
+    entry_conclude(&entry);
     return error;
 }
 
@@ -223,10 +219,8 @@ int engine_unregister(void *start, size_t size)
 
     if (!entry_begin_quiet(&entry))
         return -EAGAIN;
-    error = descriptor_in_own_process() ? unregister_range((uintptr_t)start, (uintptr_t)start + size) : -EAGAIN;
-    write_guard_rest();
-    reclaim_event();
-    entry_end(&entry);
+    error = entry_owns_process() ? unregister_range((uintptr_t)start, (uintptr_t)start + size) : -EAGAIN;
+    entry_conclude(&entry);
     return error;
 }
 
@@ -256,7 +250,7 @@ void engine_add_mapping(void *start, size_t size)
 
     if (!entry_begin_quiet(&entry))
         return;
-    if (descriptor_in_own_process()) {
+    if (entry_owns_process()) {
         engine_wake();
         clear_way((uintptr_t)start, page_up((uintptr_t)start + size));
         block_add_foreign((uintptr_t)start, page_up(size), BLOCK_ANON);
@@ -301,7 +295,6 @@ enum engine_place engine_before_move(void *start, size_t size)
         block_release(block);
         at = max_address(stop, at + 1);
     }
-    write_guard_rest();
-    entry_end(&entry);
+    entry_conclude(&entry);
     return place;
 }

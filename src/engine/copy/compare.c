@@ -6,19 +6,16 @@
    maps the fifteen pages beside it as well, and on machines that keep page tables twice (guests of PVM) each of those costs once more when
    it is first looked at. Therefore small stores are read through their file: single pages here, before the caller is told of them, and long
    runs piece by piece in engine_differs(). */
-#include <errno.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/page.h"
 #include "engine/block/block.h"
 #include "engine/control.h"
-#include "engine/engine.h"
 #include "engine/process/entry.h"
 #include "engine/memory/look.h"
 #include "engine/store/extent.h"
 #include "engine/copy/verify.h"
-#include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
 #include "kernel/storefile.h"
 
@@ -95,7 +92,7 @@ struct shown {
 /* The descriptor to read the store by, or negative. A store of huge pages is not read, because one fault maps the whole of such a page. */
 static int image_source(const struct compare *compare, struct store *store)
 {
-    return compare->read && store != NULL && store->file->kind == STOREFILE_SMALL ? store_use(store) : -EBADF;
+    return compare->read && store != NULL && store->file->kind == STOREFILE_SMALL ? store_use(store) : -1;
 }
 
 /* Reads what the store has for a run that is private in one of the two alone. */
@@ -206,7 +203,7 @@ static size_t compare_pages(struct compare *compare, size_t size)
     struct block *b = block_find_range(compare->b, size);
     size_t reached = 0;
 
-    if (a != NULL && b != NULL && descriptor_in_own_process() && look_holes_are_zero()) {
+    if (a != NULL && b != NULL && entry_owns_process() && look_holes_are_zero()) {
         block_lock_pair(a, b);
         if (as_believed(a, compare->a, compare->a + size) && as_believed(b, compare->b, compare->b + size))
             reached = compare_blocks(compare, a, b, size);
@@ -216,10 +213,8 @@ static size_t compare_pages(struct compare *compare, size_t size)
         add(compare, 0, size, LOOK_BOTH);
         reached = size;
     }
-    if (a != NULL)
-        block_release(a);
-    if (b != NULL)
-        block_release(b);
+    block_release(a);
+    block_release(b);
     return reached;
 }
 
@@ -306,7 +301,7 @@ static bool read_unmapped(const struct block *block, uintptr_t start, size_t siz
 static unsigned char *take_unmapped(uintptr_t start, size_t size)
 {
     struct block *block = block_find_range(start, size);
-    unsigned char *image = block == NULL || !descriptor_in_own_process() ? NULL : scratch_take();
+    unsigned char *image = block == NULL || !entry_owns_process() ? NULL : scratch_take();
     bool done = false;
 
     if (image != NULL) {
@@ -314,8 +309,7 @@ static unsigned char *take_unmapped(uintptr_t start, size_t size)
         done = read_unmapped(block, start, size, image);
         lock_drop(&block->lock);
     }
-    if (block != NULL)
-        block_release(block);
+    block_release(block);
     if (done)
         return image;
     scratch_give(image);

@@ -5,20 +5,13 @@
 #include "engine/copy/merge.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "base/arena.h"
 #include "base/bytes.h"
-#include "engine/block/block.h"
 #include "engine/control.h"
 #include "engine/engine.h"
 #include "engine/copy/seal.h"
 #include "engine/copy/verify.h"
 #include "engine/process/entry.h"
-#include "engine/store/extent.h"
-#include "engine/store/reclaim.h"
-#include "kernel/descriptor.h"
-#include "kernel/pagemap.h"
 
 #include "base/poison.h"
 
@@ -204,10 +197,8 @@ static enum reason merge_found(struct merge *merge, uintptr_t at_a, uintptr_t at
         why = merge_blocks(merge, a, at_a, b, at_b, size);
         block_unlock_pair(a, b);
     }
-    if (a != NULL)
-        block_release(a);
-    if (b != NULL)
-        block_release(b);
+    block_release(a);
+    block_release(b);
     return why;
 }
 
@@ -224,11 +215,9 @@ static enum reason merge_once(struct merge *merge, uintptr_t a, uintptr_t b, siz
     if (merge->runs == NULL)
         why = REASON_no_store;
     else
-        why = descriptor_in_own_process() ? merge_found(merge, a, b, size) : REASON_foreign_process;
+        why = entry_owns_process() ? merge_found(merge, a, b, size) : REASON_foreign_process;
     scratch_give(merge->runs);
-    write_guard_rest();
-    reclaim_event();
-    entry_end(&entry);
+    entry_conclude(&entry);
     return why;
 }
 
@@ -249,10 +238,8 @@ static enum reason check(uintptr_t at_a, uintptr_t at_b, size_t size)
         why = REASON_not_target;
     else if (a->excluded || a->barred || b->excluded || b->barred)
         why = REASON_excluded;
-    if (a != NULL)
-        block_release(a);
-    if (b != NULL)
-        block_release(b);
+    block_release(a);
+    block_release(b);
     entry_end(&entry);
     return why;
 }

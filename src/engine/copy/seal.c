@@ -6,7 +6,8 @@
 #include "base/arena.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "engine/report/counters.h"
+#include "engine/copy/verify.h"
+#include "engine/memory/look.h"
 #include "engine/store/extent.h"
 #include "kernel/map.h"
 
@@ -225,15 +226,6 @@ static size_t cluster_length(const struct block *block, const struct page_run *r
     return length;
 }
 
-static size_t private_pages(const struct page_run *runs, size_t count)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < count; i++)
-        bytes += runs[i].end - runs[i].start;
-    return bytes / page_size;
-}
-
 /* Adds a stretch to a rising list, joined to the last one where they touch. */
 static bool add_stretch(struct page_run *list, size_t *length, uintptr_t start, uintptr_t end)
 {
@@ -302,7 +294,7 @@ size_t seal_runs(struct block *block, const struct write_guard *guard, struct pa
         size_t length = cluster_length(block, runs + at, count - at);
         struct seal seal = {block, guard, runs + at, length};
 
-        if (*error == 0 && private_pages(runs + at, length) >= short_pages) {
+        if (*error == 0 && pagemap_pages_in(runs + at, length) >= short_pages) {
             *error = extent_budget_left(3) ? seal_cluster(&seal) : -ENOSPC;
             if (*error == 0) {
                 at += length;
@@ -313,4 +305,25 @@ size_t seal_runs(struct block *block, const struct write_guard *guard, struct pa
             runs[left++] = runs[at++];
     }
     return left;
+}
+
+enum reason seal_range(struct block *block, uintptr_t start, uintptr_t end)
+{
+    struct look look = {NULL};
+    struct page_run *runs = scratch_take();
+    int error = runs == NULL ? -ENOMEM : verify_range(block, start, end);
+    enum reason why = error == 0 ? REASON_none : reason_of_error(error);
+
+    while (why == REASON_none && start < end) {
+        int found = pagemap_runs(PAGES_PRIVATE, start, end, runs, STRETCHES, &start);
+
+        why = found < 0 ? REASON_no_pagemap : found > 0 ? look_around(&look) : REASON_none;
+        if (why != REASON_none || found == 0)
+            continue;
+        seal_runs(block, look.guard, runs, (size_t)found, &error);
+        if (error != 0)
+            why = reason_of_error(error);
+    }
+    scratch_give(runs);
+    return why;
 }

@@ -25,7 +25,4 @@ enum reason snapshot_range(struct snapshot *snapshot);
 /* What would stop it before the first page, without doing anything; and what the policy would be asked with. */
 enum reason snapshot_judge(const struct snapshot *snapshot, struct observed_verdict *verdict);
 
-/* Moves what is private in [start, end) of a block into stores, for the next copies. Its lock held. */
-enum reason snapshot_seal(struct block *block, uintptr_t start, uintptr_t end);
-
 #endif

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/bytes.h"
+#include "engine/copy/verify.h"
 #include "engine/memory/look.h"
 #include "engine/report/counters.h"
 #include "engine/store/extent.h"
@@ -55,6 +56,18 @@ int drop_views(struct block *block, uintptr_t start, uintptr_t end)
         error = drop_one(block, from, start);
     }
     return error;
+}
+
+void drop_overwritten(struct block *block, uintptr_t start, size_t size)
+{
+    struct whole_pages pages = whole_pages(start, size);
+    struct look look = {NULL};
+
+    lock_take(&block->lock);
+    if (block_settled(block) && extent_any(block, pages.start, pages.end) && look_around(&look) == REASON_none &&
+        verify_range(block, pages.start, pages.end) == 0 && drop_views(block, pages.start, pages.end) == 0)
+        map_populate_write(pages.start, pages.end - pages.start); /* one call is cheaper than a fault for each page */
+    lock_drop(&block->lock);
 }
 
 static void fill_views(struct block *block, uintptr_t start, uintptr_t end)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The program's own memory calls (madvise, mprotect, mlock, munmap, ...) on ranges that contain blocks. */
-#include <stdint.h>
 
 #include "base/log.h"
 #include "engine/block/block.h"
@@ -12,26 +11,9 @@
 #include "engine/store/extent.h"
 #include "engine/block/foreign.h"
 #include "engine/store/reclaim.h"
-#include "kernel/descriptor.h"
 #include "kernel/map.h"
-#include "kernel/status.h"
 
 #include "base/poison.h"
-
-static _Atomic unsigned stops; /* enum stop */
-
-void engine_stop_sharing(enum stop why, bool stopped)
-{
-    if (stopped)
-        atomic_fetch_or(&stops, why);
-    else
-        atomic_fetch_and(&stops, ~(unsigned)why);
-}
-
-bool engine_sharing_stopped(void)
-{
-    return atomic_load_explicit(&stops, memory_order_relaxed) != 0;
-}
 
 /* What is locked, or was marked by the program while its pages could not be replaced, keeps its mapping. */
 static void zero_views(struct block *block, uintptr_t start, uintptr_t end, bool locked)
@@ -46,18 +28,10 @@ static void zero_views(struct block *block, uintptr_t start, uintptr_t end, bool
     }
 }
 
-/* Whether any of the range may be locked: true also where the kernel does not tell. */
-static bool is_locked(uintptr_t start, uintptr_t end)
-{
-    struct status status;
-
-    return status_read(&status) != 0 || (status.locked && map_locked(start, end - start));
-}
-
 /* MADV_FREE: what the kernel is about to refuse keeps its contents. */
 static bool will_be_freed(const struct block *block, uintptr_t start, uintptr_t end)
 {
-    return !block->excluded && extent_any(block, start, end) && !is_locked(start, end);
+    return !block->excluded && extent_any(block, start, end) && !map_locked(start, end - start);
 }
 
 /* The end of the piece of memory that one huge page can be made of. The kernel makes a huge page only inside one mapping, so that what is
@@ -102,7 +76,7 @@ static void apply_to_allocation(struct block *block, uintptr_t start, uintptr_t 
     case MEMORY_ZERO_LOCKED:
         start = page_up(start);
         end = page_down(end);
-        zero_views(block, start, end, call == MEMORY_ZERO_LOCKED && is_locked(start, end));
+        zero_views(block, start, end, call == MEMORY_ZERO_LOCKED && map_locked(start, end - start));
         break;
     case MEMORY_FREE:
         drop_views(block, page_up(start), page_down(end));
@@ -203,7 +177,7 @@ static bool zero_block_ahead(struct block *block, uintptr_t start, uintptr_t end
         return true;
     start = page_up(start);
     end = page_down(end);
-    if (!block_settled(block) || is_locked(start, end) || verify_range(block, start, end) != 0)
+    if (!block_settled(block) || map_locked(start, end - start) || verify_range(block, start, end) != 0)
         return false;
     zero_views(block, start, end, false);
     return !extent_any(block, start, end);
@@ -226,8 +200,7 @@ bool engine_zero_ahead(const void *start, size_t size)
         done = zero_block_ahead(block, (uintptr_t)start, page_up(end));
         lock_drop(&block->lock);
     }
-    if (block != NULL)
-        block_release(block);
+    block_release(block);
     entry_end(&entry);
     return done;
 }
@@ -291,7 +264,7 @@ void engine_wiped(const void *start, size_t size)
         reclaim_demand();
         return;
     }
-    if (descriptor_in_own_process())
+    if (entry_owns_process())
         reclaim_wiped(page_down(at), page_up(at + size));
     entry_end(&entry);
 }

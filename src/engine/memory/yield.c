@@ -3,7 +3,6 @@
    pages become memory of the block's own again, in the mapping that lies around them. */
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 #include "base/arena.h"
 #include "base/bytes.h"

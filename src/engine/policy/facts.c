@@ -4,6 +4,7 @@
 #include "base/config.h"
 #include "base/page.h"
 #include "engine/store/extent.h"
+#include "kernel/pressure.h"
 #include "kernel/storefile.h"
 #include "kernel/usage.h"
 
@@ -14,15 +15,15 @@ static uint64_t complement(const struct trace *trace)
     return slice_all(trace->pages) & ~trace->shared;
 }
 
-static bool has_huge_store(const struct venture *venture)
+bool facts_huge_store(const struct block *from)
 {
-    return venture->from->size >= 4 * HUGE_SIZE && storefile_huge_available();
+    return from->size >= 4 * HUGE_SIZE && storefile_huge_available();
 }
 
 /* A view in huge pages lies as its store does. */
 bool facts_huge_views(const struct venture *venture)
 {
-    return has_huge_store(venture) && venture->shift % HUGE_SIZE == 0;
+    return facts_huge_store(venture->from) && venture->shift % HUGE_SIZE == 0;
 }
 
 static uint64_t same_slices(const struct venture *venture)
@@ -48,7 +49,7 @@ struct facts facts_of(const struct venture *venture)
         .pages = venture->pages,
         .fresh = venture->fresh && made->pages == 0,
         .huge = venture->to->huge || usage_huge_always(),
-        .huge_store = has_huge_store(venture),
+        .huge_store = facts_huge_store(venture->from),
         .huge_views = facts_huge_views(venture),
         .same = same_slices(venture),
         .private_pages = venture->private_pages,
@@ -59,4 +60,9 @@ struct facts facts_of(const struct venture *venture)
     else if (venture->filled)
         facts.filled = slice_all(venture->pages);
     return facts;
+}
+
+bool facts_press(const struct venture *venture)
+{
+    return venture->private_pages == NULL && config_choice(policy) == POLICY_BALANCED && pressure_high();
 }

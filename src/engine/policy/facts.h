@@ -7,6 +7,10 @@
 
 /* All but the purse, which is the policy's own. Needs the locks of both blocks. */
 struct facts facts_of(const struct venture *venture);
+/* Whether what is sealed of the block goes to a store of huge pages, but for its ends. */
+bool facts_huge_store(const struct block *from);
+/* Whether memory is so short that the copy is shared whatever it costs. It is asked once a copy, before its source is scanned. */
+bool facts_press(const struct venture *venture);
 /* Whether the target shows its views in huge pages: it lies in the address space as its store does in the file. */
 bool facts_huge_views(const struct venture *venture);
 

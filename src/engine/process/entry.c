@@ -3,22 +3,17 @@
 
 #include <errno.h>
 #include <pthread.h>
-
 #include <stdatomic.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #include "base/gate.h"
-#include "base/sys.h"
 #include "engine/engine.h"
 #include "engine/report/export.h"
+#include "engine/store/reclaim.h"
 #include "kernel/descriptor.h"
 #include "kernel/signals.h"
 #include "kernel/write_guard.h"
 
 #include "base/poison.h"
-
-#define PATIENCE_MS 20000
 
 static _Atomic bool confined;
 static _Atomic int quiet_ones; /* threads that have blocked their signals, or are about to */
@@ -87,6 +82,18 @@ void entry_end(struct entry *entry)
     errno = entry->saved_errno;
 }
 
+void entry_conclude(struct entry *entry)
+{
+    write_guard_rest();
+    reclaim_event();
+    entry_end(entry);
+}
+
+bool entry_owns_process(void)
+{
+    return descriptor_in_own_process();
+}
+
 void entry_after_fork(void)
 {
     atomic_store(&quiet_ones, 0);
@@ -97,24 +104,12 @@ bool engine_confined(void)
     return atomic_load_explicit(&confined, memory_order_relaxed);
 }
 
-/* A handler may have jumped away before it blocked its signals, and is counted for ever: patience ends. */
-static void await_quiet_ones(void)
+void entry_shut(bool shut)
 {
-    for (int i = 0; i < PATIENCE_MS && atomic_load(&quiet_ones) > 0; i++) {
-        struct timespec pause = {0, 1000000};
-
-        SYS_MUST(SYS_nanosleep, &pause, 0);
-    }
+    atomic_store(&confined, shut);
 }
 
-void engine_confine(bool confine)
+int entry_quiet_ones(void)
 {
-    atomic_store(&confined, confine);
-    descriptor_hide(confine);
-    if (!confine)
-        return;
-    if (gate_pause()) /* those who are inside leave, and whoever comes finds the door shut */
-        gate_open();
-    await_quiet_ones();
-    write_guard_end();
+    return atomic_load(&quiet_ones);
 }

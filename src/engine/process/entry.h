@@ -20,6 +20,16 @@ bool entry_begin_quiet(struct entry *entry);
 /* The same; false also where it would have to wait. */
 bool entry_begin_now(struct entry *entry);
 void entry_end(struct entry *entry);
+/* The end of an operation that may have sealed, shown or dropped pages: first the guard may rest, and what died is given back. With no lock
+   held. */
+void entry_conclude(struct entry *entry);
+/* Whether the caller runs in the process that this state belongs to. In a vfork child it does not: the memory is the parent's, the
+   descriptors are not, and nothing may be mapped. */
+bool entry_owns_process(void);
 void entry_after_fork(void);
+
+/* For engine_confine(): nobody begins quietly from now on, or all may again; and how many threads are inside so, or about to be. */
+void entry_shut(bool shut);
+int entry_quiet_ones(void);
 
 #endif

@@ -3,7 +3,6 @@
    younger, and a child makes it in files of its own. What speaks of the parent's memory or descriptors is opened anew in the child.
    The mappings need nothing: they are all private. */
 #include "base/gate.h"
-#include "base/thread.h"
 #include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine/report/export.h"
@@ -13,28 +12,28 @@
 #include "engine/report/observe.h"
 #include "engine/report/savings.h"
 #include "engine/store/store.h"
-#include "kernel/descriptor.h"
-#include "kernel/holders.h"
-#include "kernel/procfile.h"
-#include "kernel/write_guard.h"
+#include "kernel/kernel.h"
 
 #include "base/poison.h"
 
-void fork_adopt(void)
+/* Makes the state of a child, announced or not, its own; nobody else runs in it. */
+static void adopt(void)
 {
     if (engine_confined()) /* what it has of the parent's it does not use */
         return;
     entry_after_fork();
-    descriptor_after_fork();
+    kernel_after_fork();
     export_after_fork(); /* before anything is counted */
-    procfile_after_fork();
-    write_guard_after_fork();
-    holders_after_fork();
     store_after_fork(true);
     counters_reset();
     savings_start();
     fate_after_fork();
     observe_forked();
+}
+
+void fork_start(void)
+{
+    gate_init(adopt); /* a failure leaves announced forks, which are nearly all */
 }
 
 void engine_fork_prepare(void)
@@ -44,7 +43,7 @@ void engine_fork_prepare(void)
 
 void engine_fork_parent(void)
 {
-    if (!thread_self.owns_gate) /* a signal handler that interrupted us: the witness tells */
+    if (!gate_is_mine()) /* a signal handler that interrupted us: the witness tells */
         return;
     if (!engine_confined())
         store_after_fork(false);
@@ -53,9 +52,9 @@ void engine_fork_parent(void)
 
 void engine_fork_child(void)
 {
-    if (!thread_self.owns_gate)
+    if (!gate_is_mine())
         return;
-    fork_adopt();
+    adopt();
     gate_open_in_child();
 }
 

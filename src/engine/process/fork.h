@@ -2,7 +2,7 @@
 #ifndef COWSHIM_ENGINE_FORK_H
 #define COWSHIM_ENGINE_FORK_H
 
-/* Makes the state of a child, announced or not, its own; nobody else runs in it. */
-void fork_adopt(void);
+/* Forks that nobody announced are noticed from now on, where the kernel can. */
+void fork_start(void);
 
 #endif

@@ -3,36 +3,22 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/fault.h"
-#include "base/gate.h"
-#include "base/log.h"
-#include "base/sys.h"
 #include "engine/block/block.h"
-#include "engine/report/savings.h"
-#include "engine/engine.h"
-#include "engine/store/extent.h"
-#include "engine/process/fork.h"
-#include "engine/policy/fate.h"
 #include "engine/copy/seal.h"
-#include "engine/store/store.h"
-#include "kernel/descriptor.h"
-#include "kernel/fallback.h"
-#include "kernel/holders.h"
-#include "kernel/pagemap.h"
+#include "engine/engine.h"
+#include "engine/policy/fate.h"
+#include "engine/process/fork.h"
+#include "engine/report/savings.h"
+#include "engine/store/extent.h"
+#include "kernel/kernel.h"
 #include "kernel/storefile.h"
-#include "kernel/vma.h"
-#include "kernel/write_guard.h"
 
 #include "base/poison.h"
 
 /* Most processes never make a large allocation, and pay for no system call of ours. */
 void engine_start(void)
 {
-    fault_init();
-    descriptor_init();
-    write_guard_init();
-    holders_init();
-    storefile_init();
+    kernel_start();
     seal_init();
     fate_init();
     savings_start();
@@ -40,23 +26,11 @@ void engine_start(void)
 
 static void look_at_machine(void)
 {
-    gate_init(fork_adopt); /* a failure leaves announced forks, which are nearly all */
-    pagemap_init();
-    vma_init();
+    fork_start();
+    kernel_look();
     extent_init();
-    if (fallback_forced(FALLBACK_overcommit) || sys_read_number("/proc/sys/vm/overcommit_memory", 0) == 2)
+    if (storefile_counted())
         engine_stop_sharing(STOP_COUNTED, true);
-    log_debug("started: pages by %s, maps %s", pagemap_name(), vma_available() ? "verified" : "not verified");
-}
-
-void engine_note_hugetlb(void)
-{
-    vma_note_hugetlb();
-}
-
-void engine_note_merging(void)
-{
-    pagemap_note_merging();
 }
 
 void engine_wake(void)
@@ -69,13 +43,4 @@ void engine_wake(void)
         atomic_store_explicit(&awake, true, memory_order_release);
     }
     block_export_all();
-}
-
-uint64_t engine_store_bytes(void)
-{
-    size_t stores;
-    uint64_t allocated;
-
-    store_totals(&stores, &allocated);
-    return allocated;
 }

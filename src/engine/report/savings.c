@@ -2,18 +2,14 @@
 #include "engine/report/savings.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdlib.h>
 
 #include "base/config.h"
 #include "base/page.h"
 #include "engine/block/block.h"
-#include "engine/report/counters.h"
 #include "engine/store/extent.h"
 #include "engine/store/store.h"
 #include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
-#include "base/sys.h"
 #include "kernel/usage.h"
 
 #include "base/poison.h"
@@ -82,21 +78,6 @@ static bool count_all_shown(uint64_t *shown)
     return known;
 }
 
-/* Anonymous memory, of /proc/self/statm: size, resident, and of that what is of files and shared memory; in pages. */
-static uint64_t anonymous_bytes(void)
-{
-    char text[128];
-    char *at = text;
-    uint64_t resident, shared;
-
-    if (sys_read_file("/proc/self/statm", text, sizeof text) <= 0)
-        return 0;
-    strtoull(at, &at, 10);
-    resident = strtoull(at, &at, 10);
-    shared = strtoull(at, &at, 10);
-    return resident > shared ? (resident - shared) * page_size : 0;
-}
-
 static void measure(void)
 {
     uint64_t shown, stored;
@@ -107,7 +88,7 @@ static void measure(void)
         return;
     store_totals(&stores, &stored);
     now.saved = shown > stored ? shown - stored : 0;
-    now.memory = anonymous_bytes() + stored;
+    now.memory = usage_anonymous() + stored;
     if (now.saved > 0 && now.memory + now.saved > peak.memory + peak.saved)
         peak = now;
 }

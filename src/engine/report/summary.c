@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The summary for COWSHIM_STATS. */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 

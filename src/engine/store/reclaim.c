@@ -5,11 +5,9 @@
 
 #include "base/arena.h"
 #include "base/lock.h"
-#include "base/thread.h"
-#include "engine/engine.h"
-#include "engine/process/entry.h"
 #include "engine/report/counters.h"
 #include "engine/store/extent.h"
+#include "engine/store/glance.h"
 #include "engine/store/store.h"
 #include "engine/store/sweep.h"
 #include "kernel/descriptor.h"
@@ -28,13 +26,6 @@
 #define REST 16
 /* The same factor for asking whether another process still shows stores. It is larger because processes end rarely. */
 #define REST_OF_OTHERS 256
-/* Calls too small for us serve as occasions to sweep. A thread looks at the clock once in GLANCE_EVERY such calls while the clock moved
-   less than GLANCE_QUICK_NS in between, and at each call otherwise; the process sweeps on such an occasion once in GLANCE_REST_NS. */
-#define GLANCE_EVERY 64
-#define GLANCE_QUICK_NS 1000000
-#define GLANCE_REST_NS 5000000
-/* Small calls are watched for such occasions only while the stores have at least this many bytes. */
-#define WATCH_FROM ((uint64_t)1 << 20)
 
 static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
 static uint64_t faults_then;        /* page faults of the process when a sweep was last due */
@@ -137,51 +128,12 @@ static bool must_look(void)
     return atomic_exchange(&demanded, false) || wanted || (usage_now() >= rest_until && (unfinished || is_due_by_now()));
 }
 
-static void (*_Atomic watcher)(bool on);
-static _Atomic bool watching;
-
-void engine_watch(void (*watch)(bool on))
-{
-    atomic_store(&watcher, watch);
-}
-
-static void watch_stores(void)
-{
-    bool wanted = store_bytes() >= WATCH_FROM;
-    void (*watch)(bool on) = atomic_load_explicit(&watcher, memory_order_relaxed);
-
-    if (watch != NULL && wanted != atomic_load_explicit(&watching, memory_order_relaxed) && atomic_exchange(&watching, wanted) != wanted)
-        watch(wanted);
-}
-
-static bool glance_is_due(void)
-{
-    static _Atomic uint64_t earliest;
-    uint64_t now = usage_now();
-    uint64_t then = atomic_load_explicit(&earliest, memory_order_relaxed);
-
-    thread_self.passing = now - thread_self.glanced < GLANCE_QUICK_NS ? GLANCE_EVERY : 0;
-    thread_self.glanced = now;
-    return now >= then && now >= atomic_load_explicit(&rest_until, memory_order_relaxed) &&
-           atomic_compare_exchange_strong(&earliest, &then, now + GLANCE_REST_NS);
-}
-
-void engine_glance(void)
-{
-    struct entry entry;
-
-    if (engine_confined() || !glance_is_due() || !descriptor_in_own_process() || !entry_begin_now(&entry))
-        return;
-    reclaim_event();
-    entry_end(&entry);
-}
-
 void reclaim_event(void)
 {
     uint64_t freed = 0;
     uint64_t start;
 
-    watch_stores();
+    glance_at_stores();
     if (store_bytes() == 0 || !lock_try(&sweep_lock))
         return;
     if (must_look()) {
@@ -191,6 +143,11 @@ void reclaim_event(void)
         counter_add(COUNT_reclaimed_bytes, freed);
     }
     lock_drop(&sweep_lock);
+}
+
+bool reclaim_rests(uint64_t now)
+{
+    return now < atomic_load_explicit(&rest_until, memory_order_relaxed);
 }
 
 void reclaim_demand(void)

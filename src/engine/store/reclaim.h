@@ -6,10 +6,13 @@
 #ifndef COWSHIM_ENGINE_RECLAIM_H
 #define COWSHIM_ENGINE_RECLAIM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* After an operation, with no lock held. */
 void reclaim_event(void);
+/* Whether no event sweeps at that time, because the last sweep found nothing. */
+bool reclaim_rests(uint64_t now);
 /* The next event looks at all stores, however little can have died. */
 void reclaim_demand(void);
 /* The program overwrote these pages because they held a secret. The pages of the store that they had shown are punched now if nobody else

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/copy/choice.h"
+
+#include "engine/policy/sample.h"
+#include "engine/store/extent.h"
+#include "kernel/costs.h"
+
+#include "base/poison.h"
+
+static bool asked(const struct work *work)
+{
+    return work->ask->place.keys[0] != 0;
+}
+
+enum reason choice_look_at_target(struct work *work)
+{
+    uintptr_t target = work->ask->target;
+    size_t size = work->ask->size;
+    int touched = pagemap_any(PAGES_TOUCHED, target, target + size);
+
+    if (touched < 0)
+        return REASON_no_pagemap;
+    work->showing.target_clean = touched == 0 && !extent_any(work->showing.to, target, target + size);
+    if (touched == 0)
+        return REASON_none;
+    target += page_down(size / 2);
+    work->target_touched = pagemap_any(PAGES_PRIVATE, target, target + page_size) > 0;
+    return REASON_none;
+}
+
+/* Known without a look at the source: nothing of it would be shared even if nothing had to be sealed. */
+static bool hopeless(struct work *work)
+{
+    work->venture.private_pages = NULL;
+    work->judgement = fate_decide(&work->venture);
+    return work->judgement.shared == 0;
+}
+
+enum reason choice_expect(struct work *work)
+{
+    enum reason why = choice_look_at_target(work);
+
+    if (why != REASON_none)
+        return why;
+    work->venture.fresh = work->showing.target_clean;
+    work->venture.filled = work->target_touched;
+    if (!asked(work)) {
+        work->judgement.shared = slice_all(work->venture.pages);
+        return REASON_none;
+    }
+    fate_of_copy(work->showing.from); /* what it was before this seal changes what its pages are */
+    if (work->showing.to != work->showing.from)
+        fate_end(work->showing.to);
+    return hopeless(work) ? REASON_unlikely : REASON_none;
+}
+
+/* The first window of what the policy would share: nearly always all of it. Then it decides again, and does not choose what nobody has
+   looked at. */
+enum reason choice_decide(struct work *work)
+{
+    unsigned count = slice_count(work->venture.pages);
+    unsigned first = 0;
+    unsigned last = count;
+    uintptr_t start;
+
+    while ((work->judgement.shared >> first & 1) == 0)
+        first++;
+    while ((work->judgement.shared >> (last - 1) & 1) == 0)
+        last--;
+    start = choice_address(work, first);
+    if (window_scan(&work->window, start, choice_address(work, last)) != 0)
+        return REASON_no_pagemap;
+    if (!asked(work))
+        return REASON_none;
+    sample_add(work->ask->source, work->venture.pages, work->window.runs, work->window.count, work->private_pages);
+    while (first < last && choice_address(work, first + 1) <= work->window.end)
+        work->scanned |= UINT64_C(1) << first++;
+    fate_of_source(&work->venture, work->private_pages, work->scanned);
+    work->venture.private_pages = work->private_pages;
+    if (first < last) /* more runs than fit: most of a large source is scattered, and what is not known is like what is */
+        return REASON_none;
+    work->judgement = fate_decide(&work->venture);
+    work->judgement.shared &= work->scanned;
+    return work->judgement.shared == 0 ? REASON_unlikely : REASON_none;
+}
+
+void choice_note(struct work *work, uint64_t since)
+{
+    struct snapshot *ask = work->ask;
+    uint64_t all = slice_all(work->venture.pages);
+
+    for (unsigned i = 0; i < slice_count(work->venture.pages); i++)
+        if (choice_address(work, i + 1) > ask->source + ask->done)
+            work->judgement.shared &= ~(UINT64_C(1) << i);
+    ask->plain = all & ~work->judgement.shared;
+    since = costs_clock() - since;
+    if (work->judgement.shared != 0)
+        costs_note_look(since - work->sealing.spent);
+    if (work->showing.target_clean) /* a native copy makes as many pages, at a price that is paid only once to be known */
+        since -= work->sealing.spent;
+    fate_begin(&work->venture, &work->judgement, since);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The program shuts itself in (seccomp). */
+#include "base/gate.h"
+#include "base/sys.h"
+#include "engine/engine.h"
+#include "engine/process/entry.h"
+#include "kernel/descriptor.h"
+#include "kernel/write_guard.h"
+
+#include "base/poison.h"
+
+#define PATIENCE_MS 20000
+
+/* A handler may have jumped away before it blocked its signals, and is counted for ever: patience ends. */
+static void await_quiet_ones(void)
+{
+    for (int i = 0; i < PATIENCE_MS && entry_quiet_ones() > 0; i++)
+        sys_pause(1);
+}
+
+void engine_confine(bool confine)
+{
+    entry_shut(confine);
+    descriptor_hide(confine);
+    if (!confine)
+        return;
+    if (gate_pause()) /* those who are inside leave, and whoever comes finds the door shut */
+        gate_open();
+    await_quiet_ones();
+    write_guard_end();
+}
