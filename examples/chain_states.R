@@ -2,14 +2,7 @@
 # A Markov chain whose states are large: every tenth one is kept, to look back at. A step changes one block of the state; R copies
 # the whole vector when it does, since a kept state must not change.
 
-input <- file("stdin", open = "r")
-now <- function() as.numeric(Sys.time())
-start <- now()
-done <- function(name) {
-    cat(sprintf("step %.6f %s\n", now() - start, name))
-    readLines(input, n = 1L)
-    start <<- now()
-}
+source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "steps.R"))
 
 set.seed(11)
 size <- 4e6                       # 30.5 MiB

@@ -25,37 +25,31 @@ static int not_open(void)
 }
 
 /* Afterwards: a look of another thread's meanwhile would still find what goes, and take it for what comes. */
-HOOK int close(int fd)
+static int closed(int result)
 {
-    int result = is_ours(fd) ? not_open() : next.close(fd);
-
     holders_change();
     return result;
+}
+
+HOOK int close(int fd)
+{
+    return closed(is_ours(fd) ? not_open() : next.close(fd));
 }
 
 /* libc closes the descriptors of these without asking us. They are none of ours. */
 HOOK int fclose(FILE *file)
 {
-    int result = next.fclose(file);
-
-    holders_change();
-    return result;
+    return closed(next.fclose(file));
 }
 
 HOOK int pclose(FILE *file)
 {
-    int result = next.pclose(file);
-
-    holders_change();
-    return result;
+    return closed(next.pclose(file));
 }
 
 HOOK int closedir(DIR *directory)
 {
-    int result = next.closedir(directory);
-
-    holders_change();
-    return result;
+    return closed(next.closedir(directory));
 }
 
 /* The questions by which programs find out which numbers are open. */
@@ -70,16 +64,7 @@ HOOK int fcntl(int fd, int command, ...)
     return is_ours(fd) ? not_open() : next.fcntl(fd, command, argument);
 }
 
-HOOK int fcntl64(int fd, int command, ...)
-{
-    va_list arguments;
-    long argument;
-
-    va_start(arguments, command);
-    argument = va_arg(arguments, long);
-    va_end(arguments);
-    return fcntl(fd, command, argument);
-}
+HOOK int fcntl64(int fd, int command, ...) __attribute__((alias("fcntl")));
 
 HOOK int fstat(int fd, struct stat *status)
 {
@@ -107,11 +92,17 @@ HOOK int dup(int fd)
     return is_ours(fd) ? not_open() : next.dup(fd);
 }
 
-/* The program asks for this very number. Nobody may be inside of us meanwhile: one of ours moves away, and one that is just being
-   opened is at a low number for a moment, which nobody knows yet. In a signal handler that interrupted us we cannot wait; there
-   only what is known to be ours is refused. */
-static bool make_way(int to, bool *paused)
+/* Whether `from` may be duplicated to the number `to`, for which the program asks. Nobody may be inside of us meanwhile: one of ours moves
+   away, and one that is just being opened is at a low number for a moment, which nobody knows yet. In a signal handler that interrupted us
+   we cannot wait; there only what is known to be ours is refused. */
+static bool make_way(int from, int to, bool *paused)
 {
+    *paused = false;
+    if (is_ours(from)) {
+        not_open();
+        return false;
+    }
+    holders_change();
     *paused = !engine_confined() && descriptor_in_own_process() && engine_pause();
     if (!is_ours(to))
         return true;
@@ -122,34 +113,27 @@ static bool make_way(int to, bool *paused)
     return *paused;
 }
 
-HOOK int dup2(int from, int to)
+static int resumed(bool paused, int result)
 {
-    int result = -1;
-    bool paused;
-
-    if (is_ours(from))
-        return not_open();
-    holders_change();
-    if (make_way(to, &paused))
-        result = next.dup2(from, to);
     if (paused)
         engine_resume();
     return result;
 }
 
+HOOK int dup2(int from, int to)
+{
+    bool paused;
+    bool free_now = make_way(from, to, &paused);
+
+    return resumed(paused, free_now ? next.dup2(from, to) : -1);
+}
+
 HOOK int dup3(int from, int to, int flags)
 {
-    int result = -1;
     bool paused;
+    bool free_now = make_way(from, to, &paused);
 
-    if (is_ours(from))
-        return not_open();
-    holders_change();
-    if (make_way(to, &paused))
-        result = next.dup3(from, to, flags);
-    if (paused)
-        engine_resume();
-    return result;
+    return resumed(paused, free_now ? next.dup3(from, to, flags) : -1);
 }
 
 /* The ranges between ours, one after the other. */

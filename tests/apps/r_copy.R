@@ -1,13 +1,6 @@
 # R copies a vector when it is first changed: y <- x costs nothing, y[1] <- 1 costs all of x.
 
-input <- file("stdin", open = "r")
-now <- function() as.numeric(Sys.time())
-start <- now()
-done <- function(name) {
-    cat(sprintf("step %.6f %s\n", now() - start, name))
-    readLines(input, n = 1L)
-    start <<- now()
-}
+source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "steps.R"))
 
 x <- numeric(5e7) + 2   # filled, so that it is real memory: numeric() alone is zeros
 invisible(gc())

@@ -1,0 +1,1 @@
+../tests/apps/steps.R
