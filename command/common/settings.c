@@ -11,8 +11,8 @@
 #include "command/common/command.h"
 #include "command/common/options.h"
 
-/* What getopt_long() returns for the n-th variable is SETTINGS_FIRST + n, and for the n-th option of the sub-command OWN_FIRST + n: above every
-   character. */
+/* What getopt_long() returns for the n-th variable is SETTINGS_FIRST + n, and for the n-th option of the sub-command OWN_FIRST + n:
+   above every character. */
 enum { SETTINGS_FIRST = 256, OWN_FIRST = SETTINGS_FIRST + CONFIG_COUNT };
 
 #define INDENT 10
@@ -165,7 +165,8 @@ static bool apply(unsigned index, const char *text)
     return done;
 }
 
-/* The options of all kinds for getopt_long(), and the letters of their short forms. The + stops at the program, whose options are not ours. */
+/* The options of all kinds for getopt_long(), and the letters of their short forms. The + stops at the program, whose options are not
+   ours. */
 static void list_options(const struct settings_option *own, size_t count, struct option *options, char *letters)
 {
     letters += sprintf(letters, "+:h");

@@ -15,7 +15,8 @@ extern _Atomic int *_Atomic gate_mark;
 /* on_orphan runs in an unannounced child, once, if nobody was inside when it was forked. */
 int gate_init(void (*on_orphan)(void)); /* 0 or -errno: without the mark only announced forks are noticed */
 
-/* Returns false if the caller is inside already, or in a child whose inherited state cannot be trusted; gate_leave() must not be called then. */
+/* Returns false if the caller is inside already, or in a child whose inherited state cannot be trusted; gate_leave() must not be called
+   then. */
 bool gate_enter(void);
 /* The same without waiting for a fork that is under way, and never in a child that was not announced: who calls may hold a lock that the
    forking thread wants. */

@@ -29,10 +29,12 @@ bool log_enabled(enum log_level level)
 }
 
 #define BIT(number) (UINT64_C(1) << ((number)-1))
-/* The signals that a write of ours could raise, and that would end the program: SIGPIPE for a closed pipe, SIGXFSZ at a limit on file sizes. */
+/* The signals that a write of ours could raise, and that would end the program: SIGPIPE for a closed pipe, SIGXFSZ at a limit on file
+   sizes. */
 #define SIGNALS_OF_WRITE (BIT(SIGPIPE) | BIT(SIGXFSZ))
 
-/* Which of these signals are pending before we write. If the kernel does not tell, all of them count as pending, so that none is taken for ours. */
+/* Which of these signals are pending before we write. If the kernel does not tell, all of them count as pending, so that none is taken
+   for ours. */
 static uint64_t pending_signals(void)
 {
     uint64_t pending;

@@ -50,7 +50,8 @@ size_t next_bootstrap_size(const void *pointer)
     return next_is_bootstrap(pointer) ? BOOTSTRAP_SLOT : 0;
 }
 
-/* The first call of any of these binds the table and continues with the real function. Only what dlsym() allocates meanwhile is served here. */
+/* The first call of any of these binds the table and continues with the real function. Only what dlsym() allocates meanwhile is served
+   here. */
 static void *bootstrap_malloc(size_t size)
 {
     if (binding)

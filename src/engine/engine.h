@@ -87,7 +87,8 @@ bool engine_going(const void *start, size_t size);
 void engine_gone(const void *start, size_t size, bool went);
 /* A call of the program failed for want of memory or mappings. True: some mappings were given up, it may try again. */
 bool engine_yield_mappings(void);
-/* malloc's memory, or other, may be in huge pages of hugetlbfs from now on: the kernel is asked what is mapped, also where that takes long. */
+/* malloc's memory, or other, may be in huge pages of hugetlbfs from now on: the kernel is asked what is mapped, also where that takes
+   long. */
 void engine_note_hugetlb(void);
 /* The part of a range that lies in one block, without any lock; false if none was found. For when engine_memory_call says false. */
 bool engine_peek(const void *start, size_t size, void **from, size_t *length);
@@ -101,8 +102,8 @@ void engine_stop_sharing(enum stop why, bool stopped);
 bool engine_sharing_stopped(void);
 /* The kernel merges equal pages of this process from now on (PR_SET_MEMORY_MERGE). */
 void engine_note_merging(void);
-/* The program is about to shut itself in (seccomp), or could not: from now on no system call of ours is made, and only what needs none is done.
-   Returns when nothing else is under way in any thread. */
+/* The program is about to shut itself in (seccomp), or could not: from now on no system call of ours is made, and only what needs none
+   is done. Returns when nothing else is under way in any thread. */
 void engine_confine(bool confined);
 bool engine_confined(void);
 

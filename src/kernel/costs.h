@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What memory costs on this machine, in this process: nanoseconds, all but the last three for one small page. Machines differ by a factor of
-   fifty in what a fault costs, so that none of these is written down anywhere. */
+/* What memory costs on this machine, in this process: nanoseconds, all but the last three for one small page. Machines differ by a
+   factor of fifty in what a fault costs, so that none of these is written down anywhere. */
 #ifndef COWSHIM_KERNEL_COSTS_H
 #define COWSHIM_KERNEL_COSTS_H
 

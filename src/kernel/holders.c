@@ -23,8 +23,8 @@
 
 #include "base/poison.h"
 
-/* After a scan of all descriptors its result may be used for this many times as long as the scan took, even if nothing seems to have changed.
-   libc opens and closes files without our seeing it, so that a ring may have taken the number of one of them. */
+/* After a scan of all descriptors its result may be used for this many times as long as the scan took, even if nothing seems to have
+   changed. libc opens and closes files without our seeing it, so that a ring may have taken the number of one of them. */
 #define SCANS_APART 64
 
 #ifndef AF_XDP

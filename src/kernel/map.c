@@ -126,7 +126,8 @@ int map_protect(uintptr_t start, size_t size, unsigned access)
     return (int)SYS_MUST(SYS_mprotect, start, size, protection);
 }
 
-/* The kernel refuses this advice for locked memory; elsewhere it changes nothing that anybody sees. Before Linux 5.4 it refuses it everywhere. */
+/* The kernel refuses this advice for locked memory; elsewhere it changes nothing that anybody sees. Before Linux 5.4 it refuses it
+   everywhere. */
 bool map_locked(uintptr_t start, size_t size)
 {
     struct status status;

@@ -10,7 +10,8 @@
    second at most. */
 bool pressure_high(void);
 
-/* What the files of the kernel say: /proc/pressure/memory (Documentation/accounting/psi.rst), /proc/meminfo, and the two numbers of a cgroup. */
+/* What the files of the kernel say: /proc/pressure/memory (Documentation/accounting/psi.rst), /proc/meminfo, and the two numbers of a
+   cgroup. */
 bool pressure_stalls(const char *psi);
 bool pressure_machine_full(const char *meminfo);
 bool pressure_group_full(uint64_t used, uint64_t limit);

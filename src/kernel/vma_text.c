@@ -54,7 +54,8 @@ static int fill(struct vma_text *text)
     return 0;
 }
 
-/* Takes the rest of the line from the buffer. If the line does not end there, takes all that is in the buffer and notes that the line was cut. */
+/* Takes the rest of the line from the buffer. If the line does not end there, takes all that is in the buffer and notes that the line
+   was cut. */
 static char *take(struct vma_text *text)
 {
     char *line = text->text + text->at;
@@ -74,7 +75,8 @@ static bool has_line(const struct vma_text *text)
     return text->at < text->length && strchr(text->text + text->at, '\n') != NULL;
 }
 
-/* Gives the next line, terminated by a NUL; of a line that is longer than the buffer only the beginning. It is valid until the next call. */
+/* Gives the next line, terminated by a NUL; of a line that is longer than the buffer only the beginning. It is valid until the next
+   call. */
 static int next_line(struct vma_text *text, char **line)
 {
     bool rest;

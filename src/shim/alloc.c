@@ -44,8 +44,8 @@ static void free_stuck(void)
         next.free(raw);
 }
 
-/* Set while the next allocator works for us. It may implement its calloc, realloc or memalign by calling malloc by name, which is our malloc
-   (musl and many small libraries do so). It must then get its own memory, and no block. */
+/* Set while the next allocator works for us. It may implement its calloc, realloc or memalign by calling malloc by name, which is our
+   malloc (musl and many small libraries do so). It must then get its own memory, and no block. */
 static THREAD_LOCAL bool asking;
 
 static void *ask_for(size_t size, bool zero)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* prctl(), and how a program shuts itself in. A filter of seccomp may kill for any system call that the program itself does not make, and the
-   strict mode for nearly all: from then on only plain copies are made, and memory is given back with the program's own calls. The call
-   that was made without libc is not seen; nor is what filters a program was started with. */
+/* prctl(), and how a program shuts itself in. A filter of seccomp may kill for any system call that the program itself does not make,
+   and the strict mode for nearly all: from then on only plain copies are made, and memory is given back with the program's own calls.
+   The call that was made without libc is not seen; nor is what filters a program was started with. */
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>

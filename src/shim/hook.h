@@ -57,8 +57,8 @@ static inline void glance(void)
 void *shim_allocate(size_t size);
 /* Frees a pointer that MAY_BE_BLOCK if it is one. False: it is the next allocator's. */
 bool shim_free_own(void *pointer);
-/* memory_calls.c: whether an argument of a system call, of a page at most, can be read: if not, the call fails with EFAULT and needs nothing
-   from us. */
+/* memory_calls.c: whether an argument of a system call, of a page at most, can be read: if not, the call fails with EFAULT and needs
+   nothing from us. */
 bool memory_readable(const void *from, size_t size);
 /* A memory call by number, made as by its name; false: it is another call. */
 bool memory_syscall(long number, const long *arguments, long *result);

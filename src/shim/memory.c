@@ -165,8 +165,8 @@ HOOK int mprotect(void *start, size_t size, int protection)
     return result;
 }
 
-/* A mapping of ours in the place of the program's would have neither the protection key nor the kernel's seal (mseal) that the program puts on
-   it, and a sealed mapping cannot be replaced: such ranges leave sharing. */
+/* A mapping of ours in the place of the program's would have neither the protection key nor the kernel's seal (mseal) that the program
+   puts on it, and a sealed mapping cannot be replaced: such ranges leave sharing. */
 HOOK int pkey_mprotect(void *start, size_t size, int protection, int key)
 {
     if (next.pkey_mprotect == NULL) {

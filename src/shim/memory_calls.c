@@ -24,8 +24,8 @@ bool memory_readable(const void *from, size_t size)
     return !engine_confined() && map_readable(page_down(start)) && map_readable(page_down(start + size - 1));
 }
 
-/* Who serves or watches memory must find it as it is without us: a view has pages where the program discarded all, and what is noted of those
-   that nobody has read looks as if they had been written. */
+/* Who serves or watches memory must find it as it is without us: a view has pages where the program discarded all, and what is noted of
+   those that nobody has read looks as if they had been written. */
 HOOK int ioctl(int descriptor, unsigned long request, ...)
 {
     const struct uffdio_register *watched;

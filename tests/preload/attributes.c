@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a program asks of its memory is there after copies too, or nothing of that memory is shared; what its memory calls return is what they
-   would return; and other threads see no step in between. */
+/* What a program asks of its memory is there after copies too, or nothing of that memory is shared; what its memory calls return is what
+   they would return; and other threads see no step in between. */
 #include <errno.h>
 #include <linux/mempolicy.h>
 #include <pthread.h>

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The main story: everything that a program does with large arrays, each byte compared with its shadow (scene.h). It says nothing of what is shared: it must hold in any environment, natively too.
-   "small", "large", "descriptors", "exit", "crowded", "held", "registered" and "anon" (with COWSHIM_SCOPE=anon)
-   pick parts of it.
-   Exit 0: all is right, and nothing is left behind; 3: all is right, but views are left, which may be where the kernel refuses every
-   mapping. */
+/* The main story: everything that a program does with large arrays, each byte compared with its shadow (scene.h). It says nothing of
+   what is shared: it must hold in any environment, natively too. "small", "large", "descriptors", "exit", "crowded", "held",
+   "registered" and "anon" (with COWSHIM_SCOPE=anon) pick parts of it. Exit 0: all is right, and nothing is left behind; 3: all is right,
+   but views are left, which may be where the kernel refuses every mapping. */
 #include <dirent.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>

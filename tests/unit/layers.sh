@@ -29,6 +29,11 @@ long_files() {
     find "$src" -name '*.[ch]' -exec wc -l {} + | awk '$2 != "total" && $1 > 400'
 }
 
+# clang-format breaks code, and leaves comments as they are. Rows of tables (*.def) stay rows.
+wide_lines() {
+    grep -rnE '^.{141,}$' "$src" --include='*.[ch]'
+}
+
 # Whoever includes more than this knows too much: the file has two jobs, or another file keeps one of its own from it.
 most_includes=12
 many_includes() {
@@ -52,6 +57,7 @@ result 'every file below shim ends its includes with base/poison.h' "$(without_p
 if grep -qE 'base.*kernel.*engine.*shim' "$src/README.md"; then published=; else published="$src/README.md names no order"; fi
 result 'the order is published in src/README.md' "$published"
 result 'files have at most 400 lines' "$(long_files)"
+result 'lines have at most 140 columns' "$(wide_lines)"
 result "files of the engine include at most $most_includes others" "$(many_includes)"
 result 'functions have at most 50 lines' "$(long_functions)"
 if [ ! -e "$objects/.libs/libengine.a" ]; then

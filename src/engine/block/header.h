@@ -8,7 +8,8 @@
 
 #include "engine/block/block.h"
 
-/* Gives the page in front of the block back to the system, if nothing but that word is used of it and the block is small. Needs the block's lock. */
+/* Gives the page in front of the block back to the system, if nothing but that word is used of it and the block is small. Needs the
+   block's lock. */
 void header_drop(struct block *block);
 /* Restores the page and the word. The page stays then, because the allocator may read it at any time from now on. Needs the lock, unless
    nobody else knows the block any more. */

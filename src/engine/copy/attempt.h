@@ -22,7 +22,8 @@ bool attempt_overlaps(const struct copy *copy);
 /* Finds the blocks, and maps what may be shared. *done: the leading bytes of the whole pages that are done, but for the plain slices, which
    are for the caller, like all else. Inside. Both blocks are held afterwards, where they were found. */
 enum reason attempt_sharing(struct copy *copy, size_t *done);
-/* Tells the log, an observer and the exported page what became of it, and lets go of the blocks. Inside. caller: the place in the program. */
+/* Tells the log, an observer and the exported page what became of it, and lets go of the blocks. Inside. caller: the place in the
+   program. */
 void attempt_end(struct copy *copy, enum reason why, size_t done, const void *caller);
 
 #endif

@@ -13,8 +13,8 @@ struct consolidation {
     uint64_t spent;                  /* grows by the nanoseconds that sealing took */
 };
 
-/* Private runs too short to seal are left in runs[]; when copying them has cost as much as sealing all from the first to the last anew, that
-   is done instead. Returns how many are left; *error as in seal.h. */
+/* Private runs too short to seal are left in runs[]; when copying them has cost as much as sealing all from the first to the last anew,
+   that is done instead. Returns how many are left; *error as in seal.h. */
 size_t consolidate_runs(struct consolidation *work, struct page_run *runs, size_t count, int *error);
 
 #endif

@@ -18,8 +18,8 @@ size_t seal_runs(struct block *block, const struct write_guard *guard, struct pa
 int seal_whole(struct block *block, const struct write_guard *guard, uintptr_t start, uintptr_t end, const struct page_run *private_runs,
                size_t count);
 
-/* Seals what is private in [start, end), as far as it is worth it: asks the kernel for all that has to be known before. REASON_none, or what
-   stopped it. */
+/* Seals what is private in [start, end), as far as it is worth it: asks the kernel for all that has to be known before. REASON_none, or
+   what stopped it. */
 enum reason seal_range(struct block *block, uintptr_t start, uintptr_t end);
 
 void seal_init(void);

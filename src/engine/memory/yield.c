@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mappings are a resource that the program and we share (vm.max_map_count). Where a call of the program fails for want of them, views go: their
-   pages become memory of the block's own again, in the mapping that lies around them. */
+/* Mappings are a resource that the program and we share (vm.max_map_count). Where a call of the program fails for want of them, views
+   go: their pages become memory of the block's own again, in the mapping that lies around them. */
 #include <errno.h>
 #include <stdatomic.h>
 

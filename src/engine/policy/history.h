@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Histories: which share of the pages of earlier copies was rewritten, slice by slice, and which share of the pages of their source between
-   two copies of it. Shares are fixed-point numbers (SHARE_ONE is all of them), and running means in which a new value counts a quarter, and that of a
-   sampled page a sixteenth.
-   Pure: no system call, no lock. */
+/* Histories: which share of the pages of earlier copies was rewritten, slice by slice, and which share of the pages of their source
+   between two copies of it. Shares are fixed-point numbers (SHARE_ONE is all of them), and running means in which a new value counts a
+   quarter, and that of a sampled page a sixteenth. Pure: no system call, no lock. */
 #ifndef COWSHIM_ENGINE_HISTORY_H
 #define COWSHIM_ENGINE_HISTORY_H
 

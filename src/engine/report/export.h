@@ -23,8 +23,8 @@ void export_change(unsigned slot, size_t size, unsigned flags);
 void export_copied(unsigned slot, uintptr_t from, const void *caller);
 void export_remove(unsigned slot);
 
-/* export_list.c keeps the list of the blocks in the page. The page that is open, or NULL; a child that we have not noticed yet still shows the
-   parent's, which is none. */
+/* export_list.c keeps the list of the blocks in the page. The page that is open, or NULL; a child that we have not noticed yet still
+   shows the parent's, which is none. */
 struct export_page *export_page_now(void);
 /* Makes room for one more page of slots at this offset. 0 or -errno. */
 int export_extend(size_t offset);
