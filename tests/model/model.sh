@@ -34,7 +34,7 @@ run_one() {
         esac
     done
     if env "$@" COWSHIM_MIN_SIZE="$unit" LD_PRELOAD="$preload" "$model" --seed $((seed + number)) --ops "$operations" --threads "$threads" \
-        --min-size "$unit" --expect "$expect" --patience $((600 * ${FACTOR:-1})) >"$work/$number.out" 2>&1; then
+        --min-size "$unit" --expect "$expect" --patience $((600 * ${FACTOR:-1} * ${TEST_PATIENCE:-1})) >"$work/$number.out" 2>&1; then
         ok "$name: $operations operations, $unit, $threads threads, seed $((seed + number))"
     else
         sed 's/^[^#]/# &/' "$work/$number.out"

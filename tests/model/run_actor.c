@@ -17,6 +17,7 @@
 #include "operation.h"
 #include "oracle.h"
 #include "slot.h"
+#include "tests/support/patience.h"
 
 #ifndef IORING_OP_RECV
 #define IORING_OP_RECV 27
@@ -252,7 +253,7 @@ static void act(struct scene *scene)
 {
     struct world *world = scene->world;
 
-    alarm(60);
+    alarm(patience(60));
     for (int i = 0; i < 4; i++)
         world->children[i] = 0;
     world->depth = 2; /* no more processes */

@@ -155,6 +155,7 @@ static int begin(unsigned char **range, size_t size)
         return SKIPPED;
     }
     *range = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(*range, size, MADV_NOHUGEPAGE); /* what is not written is a hole, whatever its neighbours are */
     CHECK(cowshim_register(*range, size, 0) == 0, "%s", strerror(errno));
     return KEPT;
 }

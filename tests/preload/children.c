@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "pair.h"
+#include "tests/support/patience.h"
 
 extern char **environ;
 
@@ -223,7 +224,7 @@ static int daemons_work(void)
         close(ends[0]);
         if (daemon(1, 0) != 0)
             _exit(1);
-        alarm(20);
+        alarm(patience(20));
         closefrom(ends[1] + 1);
         byte = (char)live_on(50);
         _exit(write(ends[1], &byte, 1) != 1);

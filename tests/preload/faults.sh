@@ -14,7 +14,7 @@ run() {
     case $part in anon) scope=anon ;; *) scope=malloc ;; esac
     case $part in exit) stats=/dev/null ;; *) stats=stderr ;; esac
     said=$(COWSHIM_INTERNAL=$faults COWSHIM_LOG=info COWSHIM_MIN_SIZE=32K COWSHIM_POLICY=memory COWSHIM_COREDUMP=1 COWSHIM_STATS=$stats \
-        COWSHIM_SCOPE=$scope LD_PRELOAD=$COWSHIM_LIBRARY timeout -k 1 20 "$bin/scene" "$part" 2>&1)
+        COWSHIM_SCOPE=$scope LD_PRELOAD=$COWSHIM_LIBRARY timeout -k 1 $((20 * ${TEST_PATIENCE:-1})) "$bin/scene" "$part" 2>&1)
     status=$?
     runs=$((runs + 1))
     echo "$said" | sed -n 's/.* fails at sys_call//p' >>"$work/$number.failed"

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/support/patience.h"
+
 #define SIZE ((size_t)1 << 20) /* COWSHIM_MIN_SIZE where nothing else is said */
 #define THREADS 4
 #define SECONDS 3
@@ -71,7 +73,7 @@ static int children_find_no_lock_held(unsigned char *from, unsigned char *to)
         pid_t pid = fork();
 
         if (pid == 0) {
-            alarm(10);
+            alarm(patience(10));
             _exit(use_everything(from, to));
         }
         count++;
@@ -117,7 +119,7 @@ static int handlers_find_no_lock_held(void)
     handlers_to = malloc(SIZE);
     sigaction(SIGPROF, &timer_action, NULL);
     sigaction(SIGALRM, &alarm_action, NULL);
-    alarm(SECONDS + 15);
+    alarm(patience(SECONDS + 15));
     while (now() < end) {
         int before = handled;
 

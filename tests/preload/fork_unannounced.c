@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "instruction.h"
+#include "tests/support/patience.h"
 
 #define SMALL ((size_t)8 << 20)
 #define LARGE ((size_t)64 << 20)
@@ -115,7 +116,7 @@ static int child_can_fork(void)
         if (pid == 0) {
             pid_t inner;
 
-            alarm(5);
+            alarm(patience(5));
             inner = _Fork();
             if (inner == 0)
                 _exit(0);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "pair.h"
+#include "tests/support/patience.h"
 
 pid_t _Fork(void);
 
@@ -37,7 +38,7 @@ static pid_t by_syscall_clone3(void)
 static int in_clone(void *unused)
 {
     (void)unused;
-    alarm(20);
+    alarm(patience(20));
     return live_on(30);
 }
 
@@ -72,7 +73,7 @@ static int each_side_keeps_its_bytes(void)
         if (pid == 0) {
             char byte;
 
-            alarm(20);
+            alarm(patience(20));
             close(ends[1]);
             if (parent_first && read(ends[0], &byte, 1) != 0)
                 _exit(99);
@@ -187,7 +188,7 @@ static int fork_a_few(void)
         pid_t pid = i % 3 == 2 ? by_syscall_clone() : i % 3 == 1 ? _Fork() : fork();
 
         if (pid == 0) {
-            alarm(20);
+            alarm(patience(20));
             _exit(live_on(60) | at_fork.wrong << 6);
         }
         if (end_of(pid, "fork") != KEPT)

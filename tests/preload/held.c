@@ -8,6 +8,7 @@
 #include "held.h"
 #include "instruction.h"
 #include "ring.h"
+#include "tests/support/patience.h"
 
 #ifndef IORING_OP_RECV
 #define IORING_OP_RECV 27
@@ -129,7 +130,7 @@ static int receive_rounds_with_thread(void)
     pthread_t thread;
 
     pthread_create(&thread, NULL, idle, NULL);
-    alarm(60); /* a thread that waits for itself never ends */
+    alarm(patience(60)); /* a thread that waits for itself never ends */
     return receive_rounds();
 }
 
@@ -197,7 +198,7 @@ static int mark_and_discard(unsigned char *from, unsigned char *to)
         printf("# no io_uring here\n");
         return SKIPPED;
     }
-    alarm(60); /* that a view reaches beyond what is marked is no reason to go on for ever */
+    alarm(patience(60)); /* that a view reaches beyond what is marked is no reason to go on for ever */
     CHECK(madvise(to, SIZE / 2, MADV_DONTDUMP) == 0 && holds(to, SIZE, 0, 5), "the contents changed");
     CHECK(madvise(to, SIZE, MADV_DONTFORK) == 0 && holds(to, SIZE, 0, 5), "the contents changed");
     CHECK(madvise(to, SIZE, MADV_DONTNEED) == 0 && zero(to, SIZE), "discarded memory is not zero");

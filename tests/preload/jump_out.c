@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "story.h"
+#include "tests/support/patience.h"
 
 #define SIZE ((size_t)1 << 20)
 #define JUMPS 1000
@@ -63,7 +64,7 @@ int main(void)
     /* Elsewhere the policy may have learned meanwhile that these copies do not pay. */
     shared = shows_store(to, SIZE) && getenv("COWSHIM_POLICY") != NULL && strcmp(getenv("COWSHIM_POLICY"), "memory") == 0;
     sigaction(SIGALRM, &alarm_action, NULL);
-    alarm(110);
+    alarm(patience(110));
     sigaction(SIGVTALRM, &timer_action, NULL);
     setitimer(ITIMER_VIRTUAL, &every, NULL);
     if (sigsetjmp(back, 1) != 0)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "race.h"
+#include "tests/support/patience.h"
 
 #define WORDS (PAGE / sizeof(uint64_t))
 #define WRITERS 3
@@ -88,7 +89,7 @@ static int copy_while_they_count(void)
 {
     static uint64_t before[PAGES * WRITERS];
     counter *copy = malloc(SIZE);
-    time_t end = now() + PATIENCE;
+    time_t end = now() + (time_t)patience(PATIENCE);
     int broken = KEPT;
     bool shared = false;
 
@@ -105,7 +106,7 @@ static int copy_while_they_count(void)
         shared = shared || shows_store(copy, SIZE);
         if (now() >= end && race.racing >= FEWEST_WRITES)
             break;
-        CHECK(now() < end + 3 * PATIENCE, "after %d seconds only %lu writes raced with a copy", 4 * PATIENCE, race.racing);
+        CHECK(now() < end + 3 * (time_t)patience(PATIENCE), "after %u seconds only %lu writes raced with a copy", 4 * patience(PATIENCE), race.racing);
     }
     free(copy);
     CHECK(shared == sharing || broken, "copies were %sshared", shared ? "" : "not ");

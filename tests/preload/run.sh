@@ -39,7 +39,7 @@ run_one() {
         esac
     done
     # shellcheck disable=SC2086 # the arguments of the table are words
-    timeout -k 9 240 env COWSHIM_POLICY=memory COWSHIM_STATS="$work/$name.stats" STORY_LIBRARIES="$bin/.libs" "$@" LD_PRELOAD="$before$COWSHIM_LIBRARY$behind" \
+    timeout -k 9 $((240 * ${TEST_PATIENCE:-1})) env COWSHIM_POLICY=memory COWSHIM_STATS="$work/$name.stats" STORY_LIBRARIES="$bin/.libs" "$@" LD_PRELOAD="$before$COWSHIM_LIBRARY$behind" \
         "$bin/"$program >"$work/$name.out" 2>&1
     status=$?
     awk -v name="$name" -v status=$status '

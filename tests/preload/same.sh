@@ -10,13 +10,13 @@ needs_shim
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 for program in $programs; do
-    STORY_DIRECTORY=$work timeout 120 "$bin/$program" >"$work/native" 2>&1
+    STORY_DIRECTORY=$work timeout $((120 * ${TEST_PATIENCE:-1})) "$bin/$program" >"$work/native" 2>&1
     echo "ended with status $?" >>"$work/native"
     for variant in $variants; do
         words=$variant
         [ "$variant" != - ] || words=
         STORY_DIRECTORY=$work COWSHIM_INTERNAL=$words COWSHIM_MIN_SIZE=64K COWSHIM_POLICY=memory COWSHIM_STATS=$work/stats \
-            LD_PRELOAD=$COWSHIM_LIBRARY timeout 120 "$bin/$program" >"$work/shim" 2>&1
+            LD_PRELOAD=$COWSHIM_LIBRARY timeout $((120 * ${TEST_PATIENCE:-1})) "$bin/$program" >"$work/shim" 2>&1
         echo "ended with status $?" >>"$work/shim"
         if ! grep -q '"copies_shared":[1-9]' "$work/stats"; then
             not_ok "$program, without $variant: nothing was shared"

@@ -9,6 +9,7 @@
 #include "engine/report/counters.h"
 #include "engine/engine.h"
 #include "engine_unit.h"
+#include "tests/support/patience.h"
 
 static _Atomic bool stop;
 
@@ -30,7 +31,7 @@ static int use_the_engine(void *argument)
     char *block;
 
     engine_fork_child();
-    alarm(5); /* a lock that was held at the fork is held for ever */
+    alarm(patience(5)); /* a lock that was held at the fork is held for ever */
     block = unit_block(16);
     memset(block, 1, 16 * page_size);
     unit_remove(block);

@@ -19,6 +19,7 @@
 #include "kernel/storefile.h"
 #include "kernel/write_guard.h"
 #include "unit.h"
+#include "tests/support/patience.h"
 
 #define RUN_PAGES 64
 #define WRITES 200000
@@ -98,7 +99,7 @@ static long race_against(const struct write_guard *guard, bool split, long *repl
     struct race race = {.size = RUN_PAGES * page_size, .split = split};
     struct descriptor file = DESCRIPTOR_NONE;
     pthread_t writer;
-    double deadline = now() + 40;
+    double deadline = now() + patience(40);
     int fd;
 
     race.memory = unit_map(race.size);
@@ -126,7 +127,7 @@ static long race_against(const struct write_guard *guard, bool split, long *repl
 
 TEST(write_guard, without_one_the_same_race_loses_writes)
 {
-    double deadline = now() + 20;
+    double deadline = now() + patience(20);
     long replaced, lost = 0;
 
     unit_start("");
@@ -315,7 +316,7 @@ static int die_of_a_real_fault(void *argument)
     (void)argument;
     signal(SIGSEGV, SIG_DFL);
     stop_and_let_go();
-    alarm(10); /* a fault that is tried for ever ends here */
+    alarm(patience(10)); /* a fault that is tried for ever ends here */
     *(volatile char *)foreign = 1;
     return 0;
 }

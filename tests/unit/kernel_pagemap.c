@@ -39,6 +39,7 @@ static char *make_mixture(void)
     char *memory = unit_map(PAGES * page_size);
     static char full[65536];
 
+    madvise(memory, PAGES * page_size, MADV_NOHUGEPAGE); /* a touch is to make one page */
     memset(full, 5, sizeof full);
     for (size_t i = 0; i < PAGES;) {
         enum state state = (enum state)(unit_random() % STATES);

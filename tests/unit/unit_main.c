@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kernel/descriptor.h"
+#include "tests/support/patience.h"
 
 #define SKIPPED 77
 #define FAILED 78
@@ -50,7 +51,7 @@ void unit_skip(const char *format, ...)
 static void run_in_child(void (*body)(void))
 {
     descriptor_init(); /* the test is a process of its own, and no vfork child */
-    alarm(SECONDS);
+    alarm(patience(SECONDS));
     body();
     if (UNIT_TSAN || UNIT_COVERAGE)
         exit(0); /* TSan counts its reports there, and gcov writes down which lines ran */
