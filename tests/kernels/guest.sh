@@ -4,6 +4,7 @@
 # runs the scene's tests as its user, puts everything back, takes the next one, and powers off. What it prints goes to the serial line:
 # TAP, and before the tests of a scene a line "scene NAME USER TIER GUARD SECONDS", behind them "end NAME SECONDS".
 export PATH=/usr/bin:/usr/sbin HOME=/tmp LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+export TEST_PATIENCE=5 # no processor, but a program that plays one
 export TOP_SRCDIR=/cowshim TOP_BUILDDIR=/cowshim/build COWSHIM_LIBRARY=/cowshim/build/src/.libs/libcowshim.so
 tests=/cowshim/tests
 # shellcheck source=tests/support/tap.sh
@@ -21,37 +22,46 @@ mount_all() {
     mount -t cgroup2 group /sys/fs/cgroup
 }
 
-# set_words WORDS: "file=value" each; what the files had goes to $before, in the same form, last one first.
-set_words() {
+# set_up WORDS: "file=value" each, what cannot be set to $missing; in $before is how to undo it, last one first.
+set_up() {
     for word in $(echo "$1" | tr , ' '); do
-        file=$(setting_file "${word%%=*}")
-        if [ ! -w "$file" ]; then
-            missing="$missing ${word%%=*}"
-            continue
-        fi
-        old=$(cat "$file")
-        case $old in *'['*']'*) old=${old#*[} old=${old%%]*} ;; esac
-        before="${word%%=*}=$old $before"
-        echo "${word#*=}" >"$file" || missing="$missing $word"
-    done
+        value=${word#*=}
+        case $word in
+        swap=*) swap_on "$value" ;;
+        group=*) group_make "$value" ;;
+        thp=*) set_file /sys/kernel/mm/transparent_hugepage/enabled "$value" ;;
+        shmem=*) set_file /sys/kernel/mm/transparent_hugepage/shmem_enabled "$value" ;;
+        *) set_file "/proc/sys/${word%%=*}" "$value" ;;
+        esac || missing="$missing ${word%%=*}"
+    done 2>/dev/null
 }
 
-setting_file() {
-    case $1 in
-    thp) echo /sys/kernel/mm/transparent_hugepage/enabled ;;
-    shmem) echo /sys/kernel/mm/transparent_hugepage/shmem_enabled ;;
-    *) echo "/proc/sys/$1" ;;
-    esac
+# Of a choice the file marks the word that holds.
+set_file() {
+    old=$(sed 's/.*\[\(.*\)\].*/\1/' "$1") && echo "$2" >"$1" && before="echo $old >$1; $before"
 }
 
+# Compressed memory as swap: some kernels have all modules that it needs built in, others some.
+swap_on() {
+    for module in /modules/*; do insmod "$module"; done
+    echo "$1" >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && swapon /dev/zram0 &&
+        before="swapoff /dev/zram0; echo 1 >/sys/block/zram0/reset; $before"
+}
+
+# The tests and doctor run in it: more than it holds goes to swap.
+group_make() {
+    echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+    mkdir /sys/fs/cgroup/tests && echo "$1" >/sys/fs/cgroup/tests/memory.max && group=/sys/fs/cgroup/tests &&
+        before="rmdir $group; group=''; $before"
+}
+
+# as USER COMMAND...: in the group, if there is one.
 as() {
     user=$1
     shift
-    if [ "$user" = root ]; then
-        "$@"
-    else
-        setpriv --reuid="$user" --regid=nogroup --clear-groups "$@"
-    fi
+    # shellcheck disable=SC2016 # that shell's own
+    sh -c '[ -z "$1" ] || echo $$ >"$1/cgroup.procs"; shift; exec "$@"' sh "$group" \
+        setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups "$@"
 }
 
 # What doctor names a tier and a guard.
@@ -73,8 +83,8 @@ guard() {
 
 # finding NAME VERDICT: doctor says so of it, and how it is mended where it is not ok.
 finding() {
-    about=$(echo "$1" | tr _ ' ')
-    said=$(grep -A 1 -E "^[a-z]+ +$about  " /tmp/doctor)
+    about=$(echo "$1" | tr . ' ')
+    said=$(grep -A 1 "^[a-z]* *$1  " /tmp/doctor)
     case $2:$said in
     ok:ok* | "$2:$2"*'-> '*) ok "doctor says $2 of $about" ;;
     *) not_ok "doctor says $2 of $about, and a remedy" "$said" ;;
@@ -87,7 +97,7 @@ test_one() {
     shift 3
     case $kind in
     session) as "$user" timeout 300 env LD_PRELOAD=$COWSHIM_LIBRARY python3 $tests/kernels/session.py "$1" "$2" "$sharing" ;;
-    unit) as "$user" timeout 300 $TOP_BUILDDIR/tests/unit/"$1" ;;
+    unit) as "$user" timeout 900 $TOP_BUILDDIR/tests/unit/"$1" ;;
     stories) as "$user" $tests/preload/run.sh "$@" ;;
     model) as "$user" env JOBS=2 SLICE="$1" $tests/model/model.sh "$2" ;;
     esac
@@ -105,9 +115,9 @@ seconds() { cut -d . -f 1 /proc/uptime; }
 
 # scene NAME MACHINE USER SETTINGS FINDINGS SHARING TEST...
 scene() {
-    name=$1 user=$3 settings=$4 findings=$5 expected=$6 before='' missing='' began=$(seconds)
+    name=$1 user=$3 settings=$4 findings=$5 expected=$6 before='' missing='' group='' began=$(seconds)
     shift 6
-    [ "$settings" = - ] || set_words "$settings"
+    [ "$settings" = - ] || set_up "$settings"
     as "$user" timeout 100 /cowshim/build/command/cowshim doctor >/tmp/doctor 2>&1
     echo "scene $name $user $(tier) $(guard) $began"
     explain /tmp/doctor
@@ -123,7 +133,7 @@ scene() {
             run "${work%%:*}" "$user" "$expected" $(echo "${work#*:}" | tr : ' ')
         done
     fi
-    set_words "$(echo "$before" | tr ' ' ,)" 2>/dev/null
+    eval "$before"
     echo "end $name $(seconds)"
 }
 
