@@ -3,7 +3,7 @@
     session.py PLANES THREADS[,THREADS...] shared|plain|any
 
 PLANES: the last dimension of the array, 8 MiB each. The session runs once for each number of THREADS, which rises: all but one sleep.
-Prints TAP: the session has the values that it has everywhere, and, where the copy is to be shared, it takes no memory; and what each
+Prints TAP: the session has the values that it has everywhere, and, where the copy is to be shared, it takes next to none (what was rewritten last time is copied); and what each
 line takes, as remarks.
 """
 
@@ -43,15 +43,22 @@ def lines():
             yield ast.unparse(node), compile(ast.Interactive([node]), name, "single")
 
 
+def taken():
+    """What the process has. Not by memory.total(): smaps of Linux 6.1 has no huge page that NUMA balancing has marked."""
+    with open("/proc/self/status") as status:
+        private = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in status if line.endswith(" kB\n")}
+    return private["RssAnon"] + private["VmSwap"] + memory.measure(os.getpid()).stores
+
+
 def run(name):
     """One session, with what its lines print and by how much each makes the process grow."""
     shown, grown, session = [], {}, {}
     sys.displayhook = lambda value: shown.append(value) if value is not None else None
     for text, code in lines():
-        before, began = memory.total(os.getpid()), time.perf_counter()
+        before, began = taken(), time.perf_counter()
         exec(code, session)
         took = time.perf_counter() - began
-        grown[text] = memory.total(os.getpid()) - before
+        grown[text] = taken() - before
         tap.note(f"{took * 1000:8.1f} ms {grown[text] / MIB:+8.1f} MiB  {text}")
     wanted = [1.0, 1.0, 1.0, (True, True), (crc([(1, 500), (7, 10), (1, 514)]), crc([(1, 1), (30, 99), (1, 924)]))]
     tap.check(shown == wanted, f"{name}: its values", f"{shown}, not {wanted}")
@@ -67,7 +74,7 @@ for number in map(int, numbers.split(",")):
     name = f"session of {size // MIB} MiB, {number} thread{'s' * (number > 1)}"
     copied = run(name)["array2 = array1.copy()"]
     if sharing == "shared":
-        tap.check(copied < size // 8, f"{name}: the copy takes no memory", f"it takes {copied / MIB:.1f} MiB")
+        tap.check(copied < size // 4, f"{name}: the copy takes hardly any memory", f"it takes {copied / MIB:.1f} MiB")
 tap.end()
 sys.stdout.flush()
 os._exit(1 if tap.failed else 0)
