@@ -5,6 +5,7 @@ set -u
 
 cowshim=$TOP_BUILDDIR/command/cowshim
 without=$TOP_BUILDDIR/command/tests/without
+confine=$TOP_BUILDDIR/tests/preload/confine
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../../tests/support/tap.sh"
 for variable in $(env | sed -n 's/^\(COWSHIM_[A-Z_]*\)=.*/\1/p'); do
@@ -73,6 +74,11 @@ if "$without" memfd_create true; then
         skip 'without user namespaces, fsopen' 'there is no huge store here anyway'
     fi
     expect 'a filter is told of' 0 'a filter of system calls is at work'
+    doctor "$confine" profile=docker -- "$cowshim" doctor
+    expect "Docker's filter: copies are shared, and what it forbids is named" 0 '^degraded *other threads .*mprotect' \
+        '^degraded *huge store ' '^ok *small store' '-> .*seccomp profile that allows userfaultfd()' 'Large copies are shared here'
+    doctor env COWSHIM_INTERNAL=pagemap-off "$confine" profile=gvisor -- "$cowshim" doctor
+    expect 'as under gVisor: copies stay plain, for want of pagemap' 1 '^missing *pages .*/proc/self/pagemap' '-> mount /proc' 'stay plain here'
 else
     skip 'with calls taken away' 'seccomp filters are not allowed here'
 fi

@@ -97,6 +97,8 @@ test_one() {
     shift 3
     case $kind in
     session) as "$user" timeout 300 env LD_PRELOAD=$COWSHIM_LIBRARY python3 $tests/kernels/session.py "$1" "$2" "$sharing" ;;
+    container) as "$user" timeout 300 env COWSHIM_POLICY=memory LD_PRELOAD=$COWSHIM_LIBRARY $TOP_BUILDDIR/tests/preload/confine profile="$1" -- \
+        /usr/bin/python3 $tests/kernels/session.py "$2" "$3" "$sharing" ;;
     unit) as "$user" timeout 900 $TOP_BUILDDIR/tests/unit/"$1" ;;
     stories) as "$user" $tests/preload/run.sh "$@" ;;
     model) as "$user" env JOBS=2 SLICE="$1" $tests/model/model.sh "$2" ;;

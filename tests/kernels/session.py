@@ -3,8 +3,8 @@
     session.py PLANES THREADS[,THREADS...] shared|plain|any
 
 PLANES: the last dimension of the array, 8 MiB each. The session runs once for each number of THREADS, which rises: all but one sleep.
-Prints TAP: the session has the values that it has everywhere, and, where the copy is to be shared, it takes next to none (what was rewritten last time is copied); and what each
-line takes, as remarks.
+Prints TAP: the session has the values that it has everywhere, and, where the copy is to be shared, it takes hardly any memory (what was
+rewritten last time may be copied); and what each line takes, as remarks.
 """
 
 import ast

@@ -3,6 +3,7 @@
      nofile=N fsize=N as=N      the resource limits, in descriptors or bytes
      deny=NAME[+NAME...]        these system calls fail (seccomp); also newuser, pagemap-scan and procmap-query
      errno=N                    with this error; EPERM where nothing is said
+     profile=NAME               what a container denies: docker, gvisor
      no-proc                    nothing is mounted on /proc
      nobody                     not root, and not allowed to look into itself: the program is one that may not be read
      group=N                    a memory control group of N bytes
@@ -42,9 +43,25 @@ static const struct denial {
     {"mremap", SYS_mremap, ANY, 0, 0},
     {"madvise", SYS_madvise, ANY, 0, 0},
     {"fsopen", 430, ANY, 0, 0},
+    {"fsmount", 432, ANY, 0, 0},
+    {"mount", SYS_mount, ANY, 0, 0},
+    {"unshare", SYS_unshare, ANY, 0, 0},
+    {"clone3", 435, ANY, 0, 0},
+    {"io_uring_setup", 425, ANY, 0, 0},
     {"newuser", SYS_clone, 0, CLONE_NEWUSER, CLONE_NEWUSER},
     {"pagemap-scan", SYS_ioctl, 1, 0xffff, 'f' << 8 | 16},
     {"procmap-query", SYS_ioctl, 1, 0xffff, 'f' << 8 | 17},
+};
+
+/* Of what we ask for: Docker's default filter, for programs without rights, and the calls that gVisor does not have. */
+static const struct profile {
+    const char *name;
+    unsigned error;
+    const char *denied;
+} profiles[] = {
+    {"docker", EPERM, "userfaultfd+newuser+unshare+mount+fsopen+fsmount+io_uring_setup"},
+    {"docker", ENOSYS, "clone3"},
+    {"gvisor", ENOSYS, "userfaultfd+fsopen+fsmount+pagemap-scan+procmap-query"},
 };
 
 static struct sock_filter filter[128];
@@ -97,6 +114,19 @@ static void deny(char *names)
             exit(2);
         }
         add_denial(&denials[i]);
+    }
+}
+
+static void deny_profile(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(profiles); i++) {
+        char names[128];
+
+        if (strcmp(profiles[i].name, name) != 0)
+            continue;
+        denied_errno = profiles[i].error;
+        snprintf(names, sizeof names, "%s", profiles[i].denied);
+        deny(names);
     }
 }
 
@@ -207,6 +237,8 @@ static int apply(char *word, char **program)
         denied_errno = (unsigned)strtoul(value + 1, NULL, 10);
     else if (strncmp(word, "deny=", 5) == 0)
         deny(value + 1);
+    else if (strncmp(word, "profile=", 8) == 0)
+        deny_profile(value + 1);
     else if (strncmp(word, "group=", 6) == 0)
         enter_group(value + 1);
     else
