@@ -44,7 +44,6 @@ TEST(store, what_another_process_shows_waits_until_that_is_gone)
     CHECK(store_unsettled());
     younger = reserve_store(STOREFILE_SMALL, page_size, &offset); /* that one it does not show */
     CHECK(younger != shown && younger->file == shown->file && store_alone(younger) && !store_alone(shown));
-    store_finish(younger);
     unit_remove(a);
     unit_remove(b);
     CHECK(!store_settle());
@@ -53,12 +52,37 @@ TEST(store, what_another_process_shows_waits_until_that_is_gone)
     CHECK(store_settle());
     CHECK_EQ(stores_allocated(), 0);
     CHECK(!store_unsettled());
+    store_finish(younger);
+}
+
+/* Where no store of ours is left in the file it is closed at once, so that the end of the other process suffices. */
+TEST(store, what_only_another_process_shows_is_left_to_it)
+{
+    char *a, *b;
+    ino_t file;
+    pid_t pid;
+
+    unit_start("");
+    a = sealed_block(64, 1, &b);
+    file = store_at(a)->file->descriptor.inode;
+    pid = copy_of_us();
+    unit_remove(a);
+    unit_remove(b);
+    CHECK_EQ(stores_allocated(), 0);
+    CHECK(!store_settle());
+    a = sealed_block(64, 2, &b);
+    CHECK(store_at(a)->file->descriptor.inode != file);
+    end_copy(pid);
+    unit_remove(a);
+    unit_remove(b);
 }
 
 /* Three generations: each is given back when the copies that were made since are gone. */
 TEST(store, generations_end_one_by_one)
 {
+    struct store *younger;
     char *a[3], *b[3];
+    uint64_t offset;
     pid_t pid[3];
 
     unit_start("");
@@ -67,6 +91,7 @@ TEST(store, generations_end_one_by_one)
         store_after_fork(false);
         pid[i] = copy_of_us();
     }
+    younger = reserve_store(STOREFILE_SMALL, page_size, &offset); /* so that the file stays */
     for (int i = 0; i < 3; i++) {
         unit_remove(a[i]);
         unit_remove(b[i]);
@@ -77,6 +102,7 @@ TEST(store, generations_end_one_by_one)
         store_settle();
         CHECK_AT(stores_allocated() == i * 64 * page_size, i);
     }
+    store_finish(younger);
 }
 
 TEST(store, a_copy_that_executes_another_program_is_gone)

@@ -106,9 +106,13 @@ bool file_retire(struct store_file *file)
     return true;
 }
 
-bool file_is_over(const struct store_file *file)
+bool file_end_if_idle(struct store_file *file)
 {
-    return file != current[file->kind] && file->idle == file->count;
+    if (file->idle != file->count)
+        return false;
+    if (file == current[file->kind])
+        current[file->kind] = NULL;
+    return true;
 }
 
 static int find_current(enum storefile_kind kind)

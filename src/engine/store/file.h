@@ -49,8 +49,9 @@ void file_remove(struct store_file *file, struct file_range *store);
 bool file_retire(struct store_file *file);
 /* Whether stores can still be made in it. */
 bool file_serves(struct store_file *file);
-/* Whether all its stores are idle and no more will be made in it, so that it is best closed. */
-bool file_is_over(const struct store_file *file);
+/* Whether all its stores are idle. If so, no more are made in it, and it is best closed: the kernel then gives all of it back when the
+   last of the other processes ends, whether or not we are called again. */
+bool file_end_if_idle(struct store_file *file);
 
 /* In a child: the files belong to the parent from now on. Takes no memory. No operation is under way. */
 void file_after_fork(void);

@@ -132,7 +132,7 @@ static void let_wait(struct store *store, enum fate fate)
     store_unsettle();
     if (fate == FATE_STUCK)
         file_retire(file);
-    if (descriptor_in_own_process() && file_is_over(file))
+    if (descriptor_in_own_process() && file_end_if_idle(file))
         forget_file(file);
 }
 
