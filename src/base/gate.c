@@ -106,6 +106,7 @@ bool gate_enter(void)
         return false;
     /* Set before the counter moves: a signal handler in between must not enter as well. */
     thread_self.inside = true;
+    thread_self.checked = 0;
     entered = thread_self.owns_gate || pass();
     errno = saved;
     return entered;
@@ -116,6 +117,7 @@ bool gate_enter_now(void)
     if (thread_self.inside || thread_self.owns_gate || gate_orphaned())
         return false;
     thread_self.inside = true;
+    thread_self.checked = 0;
     atomic_fetch_add(&active, 1);
     if (atomic_load(&closed) == 0)
         return true;

@@ -200,10 +200,12 @@ void costs_note_copy(uint64_t nanoseconds, size_t pages)
         learn(pages >= COSTS_FAR ? &copy_far : &copy, nanoseconds / pages);
 }
 
+/* Some looks take longer, because they also take views away or were interrupted, which is priced elsewhere or is no cost of theirs: that
+   counts less than that one took no longer. */
 void costs_note_look(uint64_t nanoseconds)
 {
     if (!fixed)
-        learn(&look, nanoseconds);
+        learn(&look, nanoseconds > look ? look + (nanoseconds - look) / 4 : nanoseconds);
 }
 
 void costs_set(const struct costs *costs)

@@ -59,7 +59,7 @@ static int find_runs(enum pagemap_want want, uintptr_t start, uintptr_t end, str
 
     if (variant == NULL)
         return -ENOSYS;
-    fd = procfile_use(PROCFILE_PAGEMAP);
+    fd = variant == &pagemap_scan ? procfile_use_once(PROCFILE_PAGEMAP) : procfile_use(PROCFILE_PAGEMAP);
     if (fd < 0)
         return fd;
     return variant->runs(fd, want, start, end, runs, max, most, walked);

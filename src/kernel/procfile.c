@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "kernel/descriptor.h"
 
 #include "base/poison.h"
@@ -49,6 +50,22 @@ int procfile_stat(enum procfile which, struct stat *status)
     return fd;
 }
 
+int procfile_use_once(enum procfile which)
+{
+    int fd;
+
+    if (!thread_self.inside)
+        return procfile_use(which);
+    lock_take(&lock);
+    fd = (thread_self.checked >> which & 1) != 0 ? files[which].fd : -1;
+    lock_drop(&lock);
+    if (fd < 0)
+        fd = procfile_use(which);
+    if (fd >= 0)
+        thread_self.checked |= 1u << which;
+    return fd;
+}
+
 /* As getdents64(2) fills it in. */
 struct directory_entry {
     uint64_t inode;
@@ -76,6 +93,7 @@ int procfile_names(int directory, bool (*visit)(const char *name, void *context)
 
 void procfile_after_fork(void)
 {
+    thread_self.checked = 0;
     for (int i = 0; i < PROCFILE_COUNT; i++)
         descriptor_drop(&files[i]);
 }

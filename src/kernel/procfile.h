@@ -10,7 +10,9 @@ enum procfile { PROCFILE_PAGEMAP, PROCFILE_MAPS, PROCFILE_TASKS, PROCFILE_DESCRI
 
 /* An open descriptor, or -errno (no /proc, not dumpable, no descriptor left). */
 int procfile_use(enum procfile which);
-/* The same, and what fstat says of it now. */
+/* The same, but it looks only once in an operation whether the number is ours still: for requests that fail on any other kind of file. */
+int procfile_use_once(enum procfile which);
+/* An open descriptor, and what fstat says of it now. */
 int procfile_stat(enum procfile which, struct stat *status);
 /* Calls visit() for each name in an open directory but those that begin with a dot, until it returns false. 0 or -errno. */
 int procfile_names(int directory, bool (*visit)(const char *name, void *context), void *context);

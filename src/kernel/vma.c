@@ -66,7 +66,7 @@ int vma_query(uintptr_t address, struct vma *vma)
 
     if (!available)
         return -ENOSYS;
-    fd = procfile_use(PROCFILE_MAPS);
+    fd = procfile_use_once(PROCFILE_MAPS);
     if (fd < 0)
         return fd;
     error = SYS(SYS_ioctl, fd, QUERY_IOCTL, &q);
