@@ -351,3 +351,25 @@ TEST(reclaim, threads_that_copy_and_write_lose_nothing_to_the_sweep)
         for (size_t j = 0; j < worlds[i].blocks; j++)
             verify(&worlds[i], j, "at the very end");
 }
+
+/* A store that only its source shows, of which copies are plain by now: once an eighth of it was written it is given up as a whole. */
+TEST(reclaim, a_deserted_store_is_dissolved)
+{
+    for (int plain = 0; plain < 2; plain++) {
+        char *copy, *block;
+
+        if (plain == 0)
+            unit_start("");
+        block = sealed_block(512, 1, &copy);
+        unit_remove(copy);
+        block_at(block)->given.pages = 512;
+        block_at(block)->given.shared = plain ? 0 : 1;
+        for (size_t page = 0; page < 512; page += 4)
+            ((volatile char *)block)[page * page_size] += 0; /* the same byte, but a page of its own */
+        make_event();
+        CHECK_EQ(private_pages(block, 512), plain ? 512 : 128);
+        CHECK_EQ(stores_allocated(), plain ? 0 : (512 - 128) * page_size);
+        CHECK(unit_holds(block, 512 * page_size, 1));
+        unit_remove(block);
+    }
+}

@@ -5,7 +5,9 @@
 #include "base/bytes.h"
 #include "engine/store/extent.h"
 #include "engine/block/foreign.h"
+#include "kernel/map.h"
 #include "kernel/pagemap.h"
+#include "kernel/pressure.h"
 #include "kernel/storefile.h"
 #include "kernel/usage.h"
 
@@ -15,6 +17,8 @@
 #define WINDOW 4096
 #define BYTES (WINDOW / 8)
 #define RUNS 64
+/* A page that is written one by one costs a fault and a punch that tears a huge page, about so many times what a page costs in bulk. */
+#define DISSOLVE 8
 
 /* More than the budget for views by far, unless the administrator raised vm.max_map_count. */
 #define VIEWS (SCRATCH_SIZE / sizeof(struct view))
@@ -144,6 +148,48 @@ static bool find_dead(const struct sweep *sweep, uint64_t offset, size_t pages, 
     return true;
 }
 
+/* Whether one block shows each page of the store at most once, and the last copy of it was better plain: nothing is shared by the store, and
+   each page that is written costs a fault and a punch. */
+static bool is_deserted(const struct sweep *sweep)
+{
+    const struct view *views = sweep->views;
+    const struct block *block = sweep->count == 0 ? NULL : views[0].block;
+
+    if (block == NULL || block_foreign(block) || block->given.pages == 0 || block->given.shared != 0)
+        return false;
+    for (size_t i = 1; i < sweep->count; i++)
+        if (views[i].block != block || views[i].extent->by_offset.key < views[i - 1].extent->by_offset.key + views[i - 1].extent->size)
+            return false;
+    return true;
+}
+
+/* Gives the pages of views in [offset, end) that still show the store to the block, in bulk, once so many of them were written one by one
+   that those have cost as much. A write to a page does the same, so that nobody has to be held off. */
+static void dissolve(const struct sweep *sweep, uint64_t offset, uint64_t end, const unsigned char *dead)
+{
+    size_t all = 0, kept = 0;
+
+    for (size_t i = 0; i < (end - offset) / page_size; i++)
+        kept += !bit_set(dead, i);
+    for (size_t i = 0; i < sweep->count; i++) {
+        const struct extent *view = sweep->views[i].extent;
+        uint64_t from = view->by_offset.key > offset ? view->by_offset.key : offset;
+        uint64_t to = view->by_offset.key + view->size < end ? view->by_offset.key + view->size : end;
+
+        all += from < to ? (to - from) / page_size : 0;
+    }
+    if (kept == 0 || kept > (all - kept) * DISSOLVE || pressure_high())
+        return;
+    for (size_t i = 0; i < sweep->count; i++) {
+        const struct extent *view = sweep->views[i].extent;
+        uint64_t from = view->by_offset.key > offset ? view->by_offset.key : offset;
+        uint64_t to = view->by_offset.key + view->size < end ? view->by_offset.key + view->size : end;
+
+        if (from < to)
+            map_populate_write(extent_start(view) + (uintptr_t)(from - view->by_offset.key), to - from);
+    }
+}
+
 static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned char *punched)
 {
     unsigned char dead[BYTES];
@@ -159,6 +205,11 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
     /* After the look, not before: a copy of the process that is made from now on hides the same pages. */
     if (!store_alone(sweep->store))
         return false;
+    if (sweep->deserted) {
+        dissolve(sweep, offset, offset + pages * page_size, dead);
+        if (!find_dead(sweep, offset, pages, dead, punched))
+            return false;
+    }
     punch_dead(sweep, fd, offset, dead, pages, punched);
     return true;
 }
@@ -230,6 +281,7 @@ bool sweep_part(struct sweep *sweep, uint64_t *at, uint64_t end, bool *whole)
         return false;
     sweep->end = end < sweep->picture.used ? end : sweep->picture.used;
     locked = lock_blocks(sweep);
+    sweep->deserted = locked && is_deserted(sweep);
     if (locked)
         *whole = sweep_windows(sweep, at);
     unlock_blocks(sweep);

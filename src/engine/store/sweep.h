@@ -25,6 +25,7 @@ struct sweep {
     uint64_t end;      /* nothing beyond it is looked at */
     uint64_t deadline; /* by usage_now(): the sweep ends then if it has found nothing */
     uint64_t freed;    /* bytes given back */
+    bool deserted;     /* nothing of it is shared any more, and it is not expected to be */
 };
 
 /* Sweeps from *at, a multiple of eight pages, to the end. sweep->views is a scratch buffer. False: the store cannot be swept now, because
