@@ -106,7 +106,8 @@ static int copy_while_they_count(void)
         shared = shared || shows_store(copy, SIZE);
         if (now() >= end && race.racing >= FEWEST_WRITES)
             break;
-        CHECK(now() < end + 3 * (time_t)patience(PATIENCE), "after %u seconds only %lu writes raced with a copy", 4 * patience(PATIENCE), race.racing);
+        CHECK(now() < end + 3 * (time_t)patience(PATIENCE), "after %u seconds only %lu writes raced with a copy", 4 * patience(PATIENCE),
+              race.racing);
     }
     free(copy);
     CHECK(shared == sharing || broken, "copies were %sshared", shared ? "" : "not ");

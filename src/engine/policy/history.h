@@ -55,8 +55,9 @@ struct fate {
 
 void history_learn_target(struct history *history, const struct fate *fate);
 void history_learn_source(struct history *history, const struct fate *fate);
-/* There is a copy now, `now` being the processor time that the process has used. A twentieth of the time since the last one pays off debts; what is left of it may be lost, if the purse
-   has as much, and the time before the last copy allowed it, too: one long pause is no habit. */
+/* There is a copy now, `now` being the processor time that the process has used. A twentieth of the time since the last one pays off
+   debts; what is left of it may be lost, if the purse has as much, and the time before the last copy allowed it, too: one long pause is
+   no habit. */
 int64_t history_afford(struct history *history, uint64_t now, int64_t purse);
 /* So much of the time from the last copy to the next is ours, and no income. */
 void history_set_aside(struct history *history, int64_t nanoseconds);

@@ -224,7 +224,7 @@ static uint64_t pick(const struct scale *scale)
     return facts->policy == POLICY_BALANCED && cost_of(scale, worth) <= least + facts->purse ? worth : cheap;
 }
 
-/* Whether what was lost, with this history or in this memory, is less than what it costs to make the pages that the target does not have. */
+/* Whether what was lost, with this history or in this memory, is less than what it costs to make the pages that the target lacks. */
 static bool bears(const struct scale *scale)
 {
     const struct facts *facts = scale->facts;

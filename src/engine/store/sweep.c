@@ -148,8 +148,8 @@ static bool find_dead(const struct sweep *sweep, uint64_t offset, size_t pages, 
     return true;
 }
 
-/* Whether one block shows each page of the store at most once, and the last copy of it was better plain: nothing is shared by the store, and
-   each page that is written costs a fault and a punch. */
+/* Whether one block shows each page of the store at most once, and the last copy of it was better plain: nothing is shared by the store,
+   and each page that is written costs a fault and a punch. */
 static bool is_deserted(const struct sweep *sweep)
 {
     const struct view *views = sweep->views;
