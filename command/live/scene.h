@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory of some processes at one moment, as the kernel tells it from outside (/proc/PID/maps, pagemap, fd): their blocks page
    by page, the stores that these show, and who else shows them. No process is stopped or signalled; what changes while we look
-   makes the picture of two moments, never a wrong access. Figures are those of DESIGN section 7. */
+   makes the picture of two moments, never a wrong access. What a process costs is what tests/apps/memory.py says, private pages
+   and stores. */
 #ifndef COWSHIM_COMMAND_SCENE_H
 #define COWSHIM_COMMAND_SCENE_H
 

@@ -4,7 +4,7 @@
     memory.py PID...        prints the figure for these processes together, in MiB
 
 RSS counts a page once per view of it, and PSS misses store pages that no page table shows at the moment, so
-neither is the truth for a process with copy-on-write copies (DESIGN section 7). This is:
+neither is the truth for a process with copy-on-write copies. This is:
 
     private    Anonymous in smaps_rollup (pages of its own, also those over a file) + VmSwap (the same, swapped
                out; smaps' own Swap counts swapped store pages too, which st_blocks has already)

@@ -296,6 +296,37 @@ static int seals_are_kept(void)
     return KEPT;
 }
 
+/* A call by its number is met as one by its name. */
+static int numbers_do_what_names_do(void)
+{
+    struct pair pair = pair_of(10);
+    unsigned char *moved = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(syscall(SYS_madvise, pair.copy, SIZE / 2, MADV_DONTNEED) == 0 && zero(pair.copy, SIZE / 2), "discarded memory is not zero");
+    CHECK(holds(pair.copy + SIZE / 2, SIZE / 2, SIZE / 2, 10), "the rest changed");
+    if (syscall(SYS_mlockall, MCL_FUTURE) == 0) {
+        memcpy(pair.copy, pair.original, SIZE / 2);
+        CHECK(!shows_store(pair.copy, SIZE / 2), "a copy is shared although all is to be locked");
+        CHECK(syscall(SYS_munlockall) == 0, "munlockall: error %d", errno);
+    }
+    memcpy(pair.copy, pair.original, SIZE);
+    CHECK(shows_store(pair.copy, SIZE), "a copy is not shared afterwards");
+    free_pair(pair);
+    pair = (struct pair){aligned_alloc(PAGE, SIZE), aligned_alloc(PAGE, SIZE)};
+    if (syscall(SYS_mlock, pair.copy, PAGE) == 0 && syscall(SYS_mlock2, pair.original, PAGE, 0u) == 0) {
+        paint(pair.original, SIZE, 11);
+        memcpy(pair.copy, pair.original, SIZE);
+        CHECK(!shows_store(pair.original, SIZE) && !shows_store(pair.copy, SIZE), "locked memory shows a store");
+        CHECK(holds(pair.copy, SIZE, 0, 11), "the copy is wrong");
+    }
+    paint(moved, 4 * PAGE, 12);
+    moved = (unsigned char *)syscall(SYS_mremap, moved, 4 * PAGE, 64 * PAGE, MREMAP_MAYMOVE, 0);
+    CHECK(moved != MAP_FAILED && holds(moved, 4 * PAGE, 0, 12) && zero(moved + 4 * PAGE, 60 * PAGE), "what was moved is wrong");
+    CHECK(syscall(SYS_munmap, moved, 64 * PAGE) == 0, "munmap: error %d", errno);
+    free_pair(pair);
+    return KEPT;
+}
+
 /* attributes crowded: a program that needs nearly all of the mappings that a process may have finds them although copies had taken them. */
 enum { ARRAYS = 3000, GUARDS = 31000 };
 #define SMALL ((size_t)16 << 10)
@@ -340,6 +371,7 @@ int main(int count, char **words)
         {"while pages shall lie where the program says no copy is shared, and later they are", while_placed},
         {"MADV_NOHUGEPAGE is kept", advice_is_kept},
         {"mappings can be named", names_are_kept},
+        {"calls by number do what they do by name", numbers_do_what_names_do},
         {"sealed mappings are left alone", seals_are_kept},
     };
 
