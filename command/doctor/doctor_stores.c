@@ -155,6 +155,10 @@ static void no_huge(struct findings *findings)
         finding_remedy(finding_add(findings, "huge store", VERDICT_DEGRADED, "switched off"), "unset COWSHIM_HUGE");
         return;
     }
+    if (storefile_huge_unnamed()) {
+        finding_add_missing(findings, "huge store", VERDICT_DEGRADED, FALLBACK_huge_named);
+        return;
+    }
     mount = tmpfs_mount();
     if (mount < 0) {
         finding = finding_add_missing(findings, "huge store", VERDICT_DEGRADED, FALLBACK_tmpfs);

@@ -78,6 +78,11 @@ int pagemap_any(enum pagemap_want want, uintptr_t start, uintptr_t end)
     return find_runs(want, start, end, &run, 1, 1, &walked);
 }
 
+bool pagemap_names_huge(uintptr_t page)
+{
+    return variant == &pagemap_scan || (page != 0 && !fallback_forced(FALLBACK_huge_named) && pagemap_read_names(page));
+}
+
 size_t pagemap_pages_in(const struct page_run *runs, size_t count)
 {
     size_t bytes = 0;

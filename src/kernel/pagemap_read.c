@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 
@@ -58,3 +59,15 @@ static int read_runs(int fd, enum pagemap_want want, uintptr_t start, uintptr_t 
 }
 
 const struct pagemap_variant pagemap_read = {"pagemap", read_runs};
+
+bool pagemap_read_names(uintptr_t page)
+{
+    long fd = SYS(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    uint64_t entry = 0;
+
+    if (fd < 0)
+        return false;
+    SYS(SYS_pread64, fd, &entry, sizeof entry, page / page_size * sizeof entry);
+    SYS_MUST(SYS_close, fd);
+    return (entry & BIT_PRESENT) != 0 && (entry & BIT_FILE) != 0;
+}

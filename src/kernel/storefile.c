@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/memfd.h>
+#include <stdatomic.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +17,8 @@
 #include "base/page.h"
 #include "base/sys.h"
 #include "kernel/fallback.h"
+#include "kernel/map.h"
+#include "kernel/pagemap.h"
 
 #include "base/poison.h"
 
@@ -25,6 +29,7 @@
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
 static struct descriptor mount_point = DESCRIPTOR_NONE;
 static enum { HUGE_UNKNOWN, HUGE_HAVE, HUGE_HAVE_NOT } huge_state;
+static bool huge_unnamed;
 static bool memfd_off;
 
 void storefile_init(void)
@@ -64,13 +69,6 @@ static int open_huge(void)
     int mount = descriptor_use(&mount_point);
 
     return mount < 0 ? mount : tmpfs_open(mount);
-}
-
-int storefile_open(enum storefile_kind kind, struct descriptor *file)
-{
-    int fd = kind == STOREFILE_HUGE ? open_huge() : open_memfd();
-
-    return fd < 0 ? fd : descriptor_adopt(file, fd);
 }
 
 static bool size_allowed(uint64_t size)
@@ -136,6 +134,25 @@ static bool gives_huge_pages(int fd)
            storefile_allocated(fd, &allocated) == 0 && allocated == HUGE_SIZE;
 }
 
+/* Reads a byte of the unit, and looks at a page so far from it that only a huge entry brings both in. */
+static bool huge_pages_are_named(int fd)
+{
+    uintptr_t memory, unit;
+    bool named = false;
+
+    if (pagemap_names_huge(0))
+        return true;
+    if (map_temporary(2 * HUGE_SIZE, &memory) != 0)
+        return false;
+    unit = align_up(memory, HUGE_SIZE);
+    if (map_file(unit, HUGE_SIZE, fd, 0) == 0) {
+        *(const volatile char *)unit;
+        named = pagemap_names_huge(unit + HUGE_SIZE / 2);
+    }
+    map_end_temporary(memory, 2 * HUGE_SIZE);
+    return named;
+}
+
 static int mount_and_try(void)
 {
     int mount = tmpfs_mount();
@@ -147,6 +164,8 @@ static int mount_and_try(void)
         return error;
     fd = open_huge();
     huge = fd >= 0 && gives_huge_pages(fd);
+    huge_unnamed = huge && !huge_pages_are_named(fd);
+    huge = huge && !huge_unnamed;
     if (fd >= 0)
         SYS_MUST(SYS_close, fd);
     if (!huge)
@@ -169,4 +188,35 @@ bool storefile_huge_available(void)
     available = huge_state == HUGE_HAVE;
     lock_drop(&lock);
     return available;
+}
+
+bool storefile_huge_unnamed(void)
+{
+    return huge_unnamed;
+}
+
+static bool memfd_has_small_pages(void)
+{
+    char text[128];
+
+    return sys_read_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", text, sizeof text) <= 0 ||
+           strstr(text, "[never]") != NULL || strstr(text, "[deny]") != NULL;
+}
+
+/* Where the administrator gives memfds huge pages, or lets the program ask for them, they must be named as those of tmpfs. */
+static bool memfd_is_safe(void)
+{
+    static _Atomic int known; /* 0: not asked, 1: no, 2: yes */
+
+    if (atomic_load_explicit(&known, memory_order_relaxed) == 0)
+        atomic_store_explicit(&known, pagemap_names_huge(0) || memfd_has_small_pages() || storefile_huge_available() ? 2 : 1,
+                              memory_order_relaxed);
+    return atomic_load_explicit(&known, memory_order_relaxed) == 2;
+}
+
+int storefile_open(enum storefile_kind kind, struct descriptor *file)
+{
+    int fd = kind == STOREFILE_HUGE ? open_huge() : memfd_is_safe() ? open_memfd() : -EOPNOTSUPP;
+
+    return fd < 0 ? fd : descriptor_adopt(file, fd);
 }

@@ -19,6 +19,8 @@ void storefile_init(void);
 bool storefile_counted(void);
 /* Whether huge stores can be had; mounts and measures at the first call. */
 bool storefile_huge_available(void);
+/* Whether that they are not is for want of pagemap_names_huge(). */
+bool storefile_huge_unnamed(void);
 
 int storefile_open(enum storefile_kind kind, struct descriptor *file); /* 0 or -errno */
 /* Makes the file this long. Refuses (-EFBIG) what RLIMIT_FSIZE forbids, for the kernel would send SIGXFSZ. */

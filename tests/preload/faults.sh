@@ -109,6 +109,7 @@ small 12 guard-always,uffd-off
 small 12 scan-off
 anon 12 vma-off
 large 12
+large 12 scan-off
 descriptors 12
 exit 12
 registered 12

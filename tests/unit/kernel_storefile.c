@@ -10,6 +10,7 @@
 
 #include "base/page.h"
 #include "kernel/map.h"
+#include "kernel/pagemap.h"
 #include "kernel/storefile.h"
 #include "unit.h"
 
@@ -95,6 +96,33 @@ TEST(storefile, the_mount_is_not_in_the_programs_namespace)
         lines--;
     fclose(after);
     CHECK_EQ(lines, 0);
+}
+
+/* A kernel that calls what a huge entry maps private would have us give back what is shown: no such store there. */
+TEST(storefile, a_page_of_a_huge_store_that_was_read_is_not_private)
+{
+    struct descriptor file = DESCRIPTOR_NONE;
+    char *memory;
+
+    unit_start("scan-off");
+    if (!storefile_huge_available())
+        SKIP("no huge store here");
+    memory = unit_map(HUGE_SIZE);
+    memset(memory, 1, HUGE_SIZE);
+    CHECK_EQ(storefile_open(STOREFILE_HUGE, &file), 0);
+    CHECK_EQ(storefile_extend(descriptor_use(&file), HUGE_SIZE), 0);
+    CHECK_EQ(storefile_write(descriptor_use(&file), (uintptr_t)memory, HUGE_SIZE, 0), 0);
+    CHECK_EQ(map_file((uintptr_t)memory, HUGE_SIZE, descriptor_use(&file), 0), 0);
+    CHECK_EQ(memory[0], 1);
+    CHECK_EQ(pagemap_any(PAGES_PRIVATE, (uintptr_t)memory, (uintptr_t)memory + HUGE_SIZE), 0);
+    memory[HUGE_SIZE / 2] = 2;
+    CHECK_EQ(pagemap_any(PAGES_PRIVATE, (uintptr_t)memory, (uintptr_t)memory + HUGE_SIZE), 1);
+}
+
+TEST(storefile, where_huge_pages_are_not_named_there_is_no_huge_store)
+{
+    unit_start("scan-off,huge-unnamed");
+    CHECK(!storefile_huge_available());
 }
 
 TEST(storefile, huge_stores_can_be_turned_off)
