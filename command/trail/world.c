@@ -162,7 +162,6 @@ static void tell_fate(struct world *world, struct world_block *block)
     struct tally tally = {0};
     struct fate fate;
     uint32_t written;
-    int64_t lost;
 
     for (uint32_t i = 0; past->pages > 0 && i < block->count; i++) {
         const struct world_cell *cell = &block->cells[i];
@@ -172,9 +171,7 @@ static void tell_fate(struct world *world, struct world_block *block)
     }
     if (past->pages > 0) {
         written = tally_fate(&tally, past, &fate);
-        lost = (int64_t)written * world->costs.fault - past->native;
-        block->account += lost;
-        policy_learn_copy(&world->shim, &past->place, &fate, lost, past->known);
+        policy_learn_copy(&world->shim, &past->place, &fate, (int64_t)written * world->costs.fault - past->native, past->known);
     }
     past->pages = 0;
 }
@@ -244,7 +241,6 @@ static uint64_t worthwhile(struct world *world, const struct copying *copying)
         .huge_store = event->huge_store,
         .huge_views = event->huge_store && event->target_huge,
         .filled = event->target_touched ? slice_all(copying->pages) : 0,
-        .account = copying->target->account,
         .private_pages = private_pages,
     };
     struct judgement judgement;
@@ -255,11 +251,8 @@ static uint64_t worthwhile(struct world *world, const struct copying *copying)
     for (unsigned i = 0; i < SLICES; i++)
         private_pages[i] = i < slice_count(copying->pages) ? tally_pages(&own, copying->pages, i) : 0;
     tell_source(world, copying, &own);
-    facts.purse = policy_purse(&world->shim, &place, time + 1);
+    facts.purse = policy_purse(&world->shim, &place, time, time + 1);
     judgement = policy_decide(&world->shim, &place, &facts, &world->costs);
-    policy_set_aside(&world->shim, &place, judgement.later);
-    if (judgement.shared == 0)
-        copying->target->account = 0;
     if (judgement.shared != 0) {
         copying->target->made = (struct past){copying->to, copying->pages, judgement.shared, place, judgement.native, judgement.known};
         copying->source->given = copying->target->made;

@@ -42,7 +42,6 @@ struct world_block {
     struct world_cell *cells; /* by page */
     uint32_t count;
     struct past made, given; /* the last shared copy into it, and of it */
-    int64_t account;         /* as in the engine's struct trace */
 };
 
 struct world {

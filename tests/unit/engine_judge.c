@@ -168,38 +168,3 @@ TEST(judge, when_memory_is_short_time_does_not_count)
     facts.purse = PURSE_OPEN;
     CHECK_EQ(shared(&facts, &scattered), ALL);
 }
-
-/* What sharing has won in the target's memory pays for the pages of a plain copy; what it has lost there counts against it only once those
-   pages would have cost as much. */
-TEST(judge, what_was_won_pays_for_the_pages_of_a_plain_copy)
-{
-    struct facts facts = facts_for(POLICY_BALANCED);
-    struct history scattered = history_of(ALL, SHARE_ONE / 20);
-    int64_t pages = (int64_t)PAGES * costs.fill;
-
-    CHECK_EQ(shared(&facts, &scattered), ALL);
-    facts.account = -pages;
-    CHECK_EQ(shared(&facts, &scattered), 0);
-    scattered.debt = 2 * pages;
-    facts.account = pages / 2;
-    CHECK_EQ(shared(&facts, &scattered), ALL);
-    facts.account = pages;
-    CHECK_EQ(shared(&facts, &scattered), 0);
-}
-
-/* A few private pages here and there are not sealed but copied each time, and so cost what a fault costs. */
-TEST(judge, scattered_pages_of_a_source_are_paid_at_each_copy)
-{
-    struct facts facts = facts_for(POLICY_BALANCED);
-    struct history kept = history_of(0, 0);
-    uint32_t private_pages[SLICES];
-
-    facts.filled = ALL;
-    facts.private_pages = private_pages;
-    for (unsigned i = 0; i < SLICES; i++)
-        private_pages[i] = 2;
-    CHECK_EQ(shared(&facts, &kept), 0);
-    for (unsigned i = 0; i < SLICES; i++)
-        private_pages[i] = 0;
-    CHECK_EQ(shared(&facts, &kept), ALL);
-}

@@ -33,7 +33,7 @@ static uint64_t decide(const struct origin *origin, bool fresh)
     struct facts facts = {.policy = POLICY_BALANCED, .pages = PAGES, .fresh = fresh, .filled = fresh ? 0 : ALL};
 
     clock_ns += MS;
-    facts.purse = policy_purse(&policy, origin, clock_ns);
+    facts.purse = policy_purse(&policy, origin, 0, clock_ns);
     return policy_decide(&policy, origin, &facts, &costs).shared;
 }
 
@@ -164,40 +164,4 @@ TEST(policy, consolidation_comes_once_copying_has_cost_as_much)
         CHECK_AT(copied <= 2 * pages, copied);
         CHECK(!policy_consolidates(4 * pages, copied, &costs, huge));
     }
-}
-
-/* What a copy costs itself is no time of the program's, a twentieth of which may be lost. */
-TEST(policy, its_own_time_is_no_income)
-{
-    struct origin origin = origin_of(1, 1);
-
-    for (int i = 0; i < 3; i++) {
-        learn(&origin, 0);
-        policy_purse(&policy, &origin, clock_ns += MS);
-    }
-    CHECK_EQ(policy_purse(&policy, &origin, clock_ns += MS), MS / 20);
-    policy_set_aside(&policy, &origin, MS / 2);
-    CHECK_EQ(policy_purse(&policy, &origin, clock_ns += MS), MS / 40);
-    policy_set_aside(&policy, &origin, 2 * MS);
-    CHECK_EQ(policy_purse(&policy, &origin, clock_ns += MS), 0);
-}
-
-/* Once copies came out the same a quarter is looked at, each of a ring of buffers as often as the others, and counts for all. */
-TEST(policy, of_settled_copies_a_quarter_speaks_for_all)
-{
-    struct origin origin = origin_of(1, 1);
-    unsigned looked[8] = {0}, weights = 0;
-
-    CHECK_EQ(policy_weight(&policy, &origin, 0), 1);
-    for (int i = 0; i < 6; i++)
-        learn(&origin, 0);
-    for (unsigned turn = 0; turn < 8000; turn++) {
-        unsigned weight = policy_weight(&policy, &origin, turn);
-
-        weights += weight;
-        looked[turn % 8] += weight != 0;
-    }
-    CHECK_AT(weights > 7600 && weights < 8400, weights);
-    for (int i = 0; i < 8; i++)
-        CHECK_AT(looked[i] > 150 && looked[i] < 350, looked[i]);
 }

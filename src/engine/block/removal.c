@@ -11,7 +11,6 @@
 #include "engine/report/counters.h"
 #include "engine/report/savings.h"
 #include "engine/store/reclaim.h"
-#include "kernel/costs.h"
 
 #include "base/poison.h"
 
@@ -49,17 +48,13 @@ static struct block *get_stuck(void)
 /* Drops all views of a block that left the registry. 0 or -errno. */
 static int make_anonymous(struct block *block)
 {
-    bool watched = fate_watched(block);
-    uint64_t since;
     int error;
 
     lock_take(&block->lock);
     fate_end(block);
-    since = watched ? costs_clock() : 0;
     error = block_foreign(block) ? foreign_forget_stale(block, 0, page_down(UINTPTR_MAX)) : 0;
     if (error == 0)
         error = drop_views(block, 0, page_down(UINTPTR_MAX)); /* all: after a shrink some may lie beyond the size */
-    fate_bury(block, watched ? costs_clock() - since : 0);
     lock_drop(&block->lock);
     return error;
 }

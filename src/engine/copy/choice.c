@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/copy/choice.h"
 
-#include "engine/policy/facts.h"
 #include "engine/policy/sample.h"
 #include "engine/store/extent.h"
 #include "kernel/costs.h"
@@ -15,21 +14,18 @@ static bool asked(const struct work *work)
 
 enum reason choice_look_at_target(struct work *work)
 {
-    uintptr_t start = work->ask->target, end = start + work->ask->size;
-    bool shows = extent_any(work->showing.to, start, end);
-    int touched = shows ? 1 : pagemap_any(PAGES_TOUCHED, start, end);
+    uintptr_t target = work->ask->target;
+    size_t size = work->ask->size;
+    int touched = pagemap_any(PAGES_TOUCHED, target, target + size);
 
     if (touched < 0)
         return REASON_no_pagemap;
-    work->showing.target_clean = touched == 0;
+    work->showing.target_clean = touched == 0 && !extent_any(work->showing.to, target, target + size);
+    if (touched == 0)
+        return REASON_none;
+    target += page_down(size / 2);
+    work->target_touched = pagemap_any(PAGES_PRIVATE, target, target + page_size) > 0;
     return REASON_none;
-}
-
-bool choice_target_filled(const struct work *work)
-{
-    uintptr_t middle = work->ask->target + page_down(work->ask->size / 2);
-
-    return !work->showing.target_clean && pagemap_any(PAGES_PRIVATE, middle, middle + page_size) > 0;
 }
 
 /* Known without a look at the source: nothing of it would be shared even if nothing had to be sealed. */
@@ -47,11 +43,11 @@ enum reason choice_expect(struct work *work)
     if (why != REASON_none)
         return why;
     work->venture.fresh = work->showing.target_clean;
+    work->venture.filled = work->target_touched;
     if (!asked(work)) {
         work->judgement.shared = slice_all(work->venture.pages);
         return REASON_none;
     }
-    work->venture.filled = !facts_traced(&work->venture) && choice_target_filled(work);
     fate_of_copy(work->showing.from); /* what it was before this seal changes what its pages are */
     if (work->showing.to != work->showing.from)
         fate_end(work->showing.to);
@@ -88,16 +84,6 @@ enum reason choice_decide(struct work *work)
     return work->judgement.shared == 0 ? REASON_unlikely : REASON_none;
 }
 
-static uint64_t spent_since(const struct work *work, uint64_t since)
-{
-    uint64_t spent = costs_clock() - since;
-
-    if (work->judgement.shared != 0)
-        costs_note_look(spent - work->sealing.spent);
-    /* A native copy makes as many pages, at a price that is paid only once to be known. */
-    return work->showing.target_clean ? spent - work->sealing.spent : spent;
-}
-
 void choice_note(struct work *work, uint64_t since)
 {
     struct snapshot *ask = work->ask;
@@ -107,5 +93,10 @@ void choice_note(struct work *work, uint64_t since)
         if (choice_address(work, i + 1) > ask->source + ask->done)
             work->judgement.shared &= ~(UINT64_C(1) << i);
     ask->plain = all & ~work->judgement.shared;
-    fate_begin(&work->venture, &work->judgement, work->venture.weight != 0 ? spent_since(work, since) : 0);
+    since = costs_clock() - since;
+    if (work->judgement.shared != 0)
+        costs_note_look(since - work->sealing.spent);
+    if (work->showing.target_clean) /* a native copy makes as many pages, at a price that is paid only once to be known */
+        since -= work->sealing.spent;
+    fate_begin(&work->venture, &work->judgement, since);
 }

@@ -109,7 +109,7 @@ enum reason snapshot_judge(const struct snapshot *ask, struct observed_verdict *
     why = check(&work);
     if (why == REASON_none)
         why = choice_look_at_target(&work);
-    verdict->target_touched = why == REASON_none && choice_target_filled(&work);
+    verdict->target_touched = work.target_touched;
     verdict->target_huge = ask->to->huge || usage_huge_always();
     verdict->huge_store = facts_huge_store(ask->from);
     return why;
@@ -117,14 +117,12 @@ enum reason snapshot_judge(const struct snapshot *ask, struct observed_verdict *
 
 enum reason snapshot_range(struct snapshot *ask)
 {
+    uint64_t since = costs_clock();
     struct work work;
     enum reason why;
     uintptr_t at = ask->source;
-    uint64_t since;
 
     begin(&work, ask);
-    work.venture.weight = fate_weight(&ask->place);
-    since = work.venture.weight != 0 ? costs_clock() : 0;
     why = window_open(&work.window) ? choice_expect(&work) : REASON_no_store;
     if (why == REASON_none)
         why = check(&work);

@@ -41,19 +41,13 @@ static uint64_t same_slices(const struct venture *venture)
     return same;
 }
 
-bool facts_traced(const struct venture *venture)
-{
-    const struct trace *made = &venture->to->made;
-
-    return made->pages == venture->pages && made->start == venture->source + venture->shift;
-}
-
 struct facts facts_of(const struct venture *venture)
 {
+    const struct trace *made = &venture->to->made;
     struct facts facts = {
         .policy = (enum config_policy)config_choice(policy),
         .pages = venture->pages,
-        .fresh = venture->fresh && venture->to->made.pages == 0,
+        .fresh = venture->fresh && made->pages == 0,
         .huge = venture->to->huge || usage_huge_always(),
         .huge_store = facts_huge_store(venture->from),
         .huge_views = facts_huge_views(venture),
@@ -61,12 +55,10 @@ struct facts facts_of(const struct venture *venture)
         .private_pages = venture->private_pages,
     };
 
-    if (facts_traced(venture)) {
-        facts.filled = complement(&venture->to->made);
-        facts.account = venture->to->made.account;
-    } else if (venture->filled) {
+    if (made->pages == venture->pages && made->start == venture->source + venture->shift)
+        facts.filled = complement(made);
+    else if (venture->filled)
         facts.filled = slice_all(venture->pages);
-    }
     return facts;
 }
 

@@ -34,23 +34,6 @@ static struct judgement mix(const struct facts *facts)
     return (struct judgement){.shared = ((some & 7) == 0 ? ~UINT64_C(0) : some >> 7) & slice_all(facts->pages)};
 }
 
-static bool asked(const struct origin *place)
-{
-    return place->keys[0] != 0 && config_choice(policy) != POLICY_MEMORY;
-}
-
-unsigned fate_weight(const struct origin *place)
-{
-    unsigned weight = 0;
-
-    if (asked(place)) {
-        lock_take(&policy_lock);
-        weight = policy_weight(&policy, place, atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed));
-        lock_drop(&policy_lock);
-    }
-    return weight;
-}
-
 struct judgement fate_decide(struct venture *venture)
 {
     struct facts facts = facts_of(venture);
@@ -62,12 +45,11 @@ struct judgement fate_decide(struct venture *venture)
         return mix(&facts);
     if (facts.policy == POLICY_MEMORY)
         return judge_slices(&facts, &costs, NULL, NULL);
-    venture->same = facts.same;
     costs_read(&costs);
     pressed = facts_press(venture);
     lock_take(&policy_lock);
     if (venture->private_pages == NULL)
-        venture->purse = policy_purse(&policy, &venture->place, usage_processor());
+        venture->purse = policy_purse(&policy, &venture->place, usage_processor(), usage_now());
     if (pressed)
         venture->purse = PURSE_OPEN;
     facts.purse = venture->purse;
@@ -95,7 +77,7 @@ void fate_of_copy(struct block *block)
     if (!trace->open)
         return;
     trace->open = false;
-    if (trace->weight == 0)
+    if (trace->skipped)
         return;
     finding = finding_none();
     finding_look_at_views(trace, &finding);
@@ -105,11 +87,8 @@ void fate_of_copy(struct block *block)
     costs_read(&costs);
     if (finding.asked > finding.written)
         finding.fate.read = (uint16_t)(finding.read * SHARE_ONE / (finding.asked - finding.written));
-    if (finding.asked > 0) {
-        trace->lost += (int64_t)(finding.written * costs.fault + (trace->there ? 0 : finding.read * costs.read));
-        trace->lost *= trace->weight;
-        trace->account += trace->lost;
-    }
+    if (finding.asked > 0)
+        trace->lost += (int64_t)(finding.written * costs.fault + (trace->huge ? 0 : finding.read * costs.read));
     log_debug("policy: %zu of %zu pages that were shared were rewritten, %zu read; lost %lld us", finding.written, finding.asked,
               finding.read, (long long)trace->lost / 1000);
     lock_take(&policy_lock);
@@ -158,14 +137,14 @@ static void end_of_source(struct block *block)
     if (!trace->open)
         return;
     trace->open = false;
-    if (trace->weight == 0 || trace->shared == 0)
+    if (trace->skipped || trace->shared == 0)
         return;
     finding = finding_none();
     finding_look_at_views(trace, &finding);
     if (finding.asked == 0)
         return;
     costs_read(&costs);
-    lost = (int64_t)finding.written * costs.fault * trace->weight;
+    lost = (int64_t)finding.written * costs.fault;
     lock_take(&policy_lock);
     policy_learn_source(&policy, &trace->place, &finding.fate, lost);
     lock_drop(&policy_lock);
@@ -180,30 +159,30 @@ void fate_end(struct block *block)
 
 void fate_begin(const struct venture *venture, const struct judgement *judgement, uint64_t spent)
 {
+    unsigned now = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed);
     struct trace *made = &venture->to->made, *given = &venture->from->given;
+    bool asked = venture->place.keys[0] != 0 && config_choice(policy) != POLICY_MEMORY;
 
-    if (!facts_traced(venture) || judgement->shared == 0)
-        made->account = 0;
     made->start = venture->source + venture->shift;
     made->pages = venture->pages;
     made->shared = judgement->shared;
     made->place = venture->place;
     made->known = judgement->known;
-    made->there = facts_huge_views(venture) || (judgement->shared & ~venture->same) == 0;
+    made->huge = facts_huge_views(venture);
     made->lost = (int64_t)spent - judgement->native;
-    made->open = asked(&venture->place);
+    made->open = asked;
     made->sampled = 0;
     venture->to->given.open = false;
     *given = *made;
     given->start = venture->source;
-    if (!made->open)
+    if (!asked)
         return;
-    made->weight = given->weight = judgement->shared != 0 ? venture->weight : 1;
-    if (made->weight != 0)
-        finding_take_samples(venture, made, given, atomic_load_explicit(&turn, memory_order_relaxed));
     lock_take(&policy_lock);
-    policy_set_aside(&policy, &venture->place, (int64_t)spent + judgement->later);
+    made->skipped = judgement->shared != 0 && !policy_curious(&policy, &venture->place, now);
     lock_drop(&policy_lock);
+    given->skipped = made->skipped;
+    if (!made->skipped)
+        finding_take_samples(venture, made, given, now);
 }
 
 void fate_forget(struct block *block)
@@ -214,41 +193,14 @@ void fate_forget(struct block *block)
 
 void fate_leave(struct block *block)
 {
-    bool open;
-
     if (engine_confined()) /* to find out takes system calls, and nothing is decided any more */
         return;
-    if (block->extents_count > 0)
-        return;
-    open = block->made.open || block->given.open;
-    if (open) {
+    remains_leave(block);
+    if (block->extents_count == 0 && (block->made.open || block->given.open)) {
         lock_take(&block->lock);
-        fate_end(block);
+        fate_forget(block);
         lock_drop(&block->lock);
     }
-    fate_bury(block, 0);
-    if (open)
-        block->made.pages = 0;
-}
-
-bool fate_watched(const struct block *block)
-{
-    return block->made.pages != 0 && block->made.shared != 0 && block->made.weight != 0 && asked(&block->made.place);
-}
-
-void fate_bury(struct block *block, uint64_t spent)
-{
-    struct trace *trace = &block->made;
-    int64_t lost = (int64_t)spent * trace->weight;
-
-    if (lost > 0) {
-        lock_take(&policy_lock);
-        policy_charge(&policy, &trace->place, lost, trace->known);
-        lock_drop(&policy_lock);
-        count(lost);
-        trace->account += lost;
-    }
-    remains_leave(block);
 }
 
 void fate_after_fork(void)

@@ -13,15 +13,11 @@ struct venture {
     uintptr_t source, shift;
     size_t pages;
     struct origin place;
-    unsigned weight;               /* see policy_weight() */
     bool fresh, filled;            /* no page of the target was ever touched; it has pages everywhere (used where no trace tells more) */
-    uint64_t same;                 /* set by the decision; see struct facts */
-    const uint32_t *private_pages; /* likewise; NULL when this copy is decided for the first time */
+    const uint32_t *private_pages; /* see struct facts; NULL when this copy is decided for the first time */
     int64_t purse;                 /* set by the first decision, used by the second */
 };
 
-/* For how many copies the next one speaks, see policy_weight(); without a policy for none. */
-unsigned fate_weight(const struct origin *place);
 /* Which slices to share. It is asked once before the source is scanned, and once more when its private pages are known. */
 struct judgement fate_decide(struct venture *venture);
 /* Reads COWSHIM_INTERNAL=mixture, with which decisions are random. */
@@ -38,15 +34,11 @@ void fate_forget(struct block *block);
    private pages in each of the slices in looked_at. */
 void fate_of_source(const struct venture *venture, const uint32_t *private_pages, uint64_t looked_at);
 
-/* A copy was made as judged, which took `spent` nanoseconds, if anybody asked: remembers it in both blocks. */
+/* A copy was made as judged, which took `spent` nanoseconds: remembers it in both blocks. */
 void fate_begin(const struct venture *venture, const struct judgement *judgement, uint64_t spent);
 
 /* A block left the registry. Takes the block's lock. If the block has no views its copies end here. */
 void fate_leave(struct block *block);
-/* Whether what the end of its views costs is part of what is learned of the copy that made them. */
-bool fate_watched(const struct block *block);
-/* The views of a block that left the registry were dropped, after fate_end(), in so many nanoseconds. */
-void fate_bury(struct block *block, uint64_t spent);
 
 void fate_after_fork(void);
 

@@ -5,7 +5,7 @@
 
 /* The part of time that sharing may cost. */
 #define TWENTIETH 20
-/* So many kept pages one after the other where rewritten ones were expected, and what was known counts for nothing. */
+/* Kept pages where rewritten ones were expected: so many more than others, and what was known counts for nothing. */
 #define DOUBTS 8
 
 unsigned slice_count(size_t pages)
@@ -76,9 +76,9 @@ static void weigh_samples(struct history *history, const struct fate *fate)
         if ((fate->sampled >> i & 1) == 0 || history->target[i] < SHARE_ONE - SHARE_ONE / 8)
             continue;
         if (fate->written[i] == 0)
-            history->doubts++;
+            history->doubts += 2;
         else
-            history->doubts = 0;
+            history->doubts /= 2;
     }
     if (history->doubts >= DOUBTS)
         history->fates = history->doubts = 0;
@@ -119,11 +119,6 @@ int64_t history_afford(struct history *history, uint64_t now, int64_t purse)
     history->income = income;
     left = left < before ? left : before;
     return left < 0 ? 0 : left < purse ? left : purse;
-}
-
-void history_set_aside(struct history *history, int64_t nanoseconds)
-{
-    history->last += nanoseconds > 0 ? (uint64_t)nanoseconds : 0;
 }
 
 void history_owe(struct history *history, int64_t nanoseconds)

@@ -42,7 +42,7 @@ struct history {
     uint16_t read;    /* share of the shared pages that were read */
     uint16_t target[SLICES], source[SLICES];
     int64_t debt;   /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */
-    uint64_t last;  /* the processor time up to which there was an income, in nanoseconds */
+    uint64_t last;  /* when there was a copy, in nanoseconds */
     int64_t income; /* what the time before that one allowed to lose */
 };
 
@@ -55,12 +55,9 @@ struct fate {
 
 void history_learn_target(struct history *history, const struct fate *fate);
 void history_learn_source(struct history *history, const struct fate *fate);
-/* There is a copy now, `now` being the processor time that the process has used. A twentieth of the time since the last one pays off
-   debts; what is left of it may be lost, if the purse has as much, and the time before the last copy allowed it, too: one long pause is
-   no habit. */
+/* There is a copy now. A twentieth of the time since the last one pays off debts; what is left of it may be lost, if the purse
+   has as much, and the time before the last copy allowed it, too: one long pause is no habit. */
 int64_t history_afford(struct history *history, uint64_t now, int64_t purse);
-/* So much of the time from the last copy to the next is ours, and no income. */
-void history_set_aside(struct history *history, int64_t nanoseconds);
 /* A copy that was shared because of what is known cost so much more than a plain one; less, where it is negative. */
 void history_owe(struct history *history, int64_t nanoseconds);
 

@@ -10,26 +10,16 @@
 #define LIKELY_READ (SHARE_ONE / 2)
 /* What is paid once for several copies: a seal, pages put where a view was. */
 #define REPEATS 8
-/* The same of what was won before: it may be spent, but not for next to nothing. */
-#define REPEATS_PREPAID 256
-/* The same of making pages again that are given up now, should it turn out to have been wrong. */
-#define REPEATS_GIVEN_UP 64
-
-/* Private pages of a source that are at most this part of a slice lie scattered in it. */
-#define FEW 4
 
 struct slice {
     int64_t native, plain, shared;
-    int64_t faults; /* part of the cost of sharing */
-    bool kept;      /* by half or more: worth its memory */
+    bool kept; /* by half or more: worth its memory */
 };
 
 struct scale {
     const struct facts *facts;
     const struct costs *costs;
     const struct history *target, *source;
-    int64_t empty;   /* pages of the target that a plain copy would have to make */
-    int64_t prepaid; /* of what that costs, a page, so much was won there before */
     unsigned count;
     struct slice slices[SLICES];
 };
@@ -63,53 +53,27 @@ static int64_t seal_cost(const struct scale *scale)
     return scale->facts->huge_store ? scale->costs->seal_huge : scale->costs->seal;
 }
 
-/* What is private now and does not change at every copy is sealed once for many; but a few pages here and there are copied, each time. */
+/* What is private now and does not change at every copy is sealed once for many. */
 static int64_t sealing(const struct scale *scale, unsigned slice, int64_t pages)
 {
     int64_t again = part(pages, changed(scale, slice));
     int64_t now = scale->facts->private_pages == NULL ? again : scale->facts->private_pages[slice];
     int64_t once = now > again ? (now - again) / (scale->source == NULL && scale->target == NULL ? 1 : REPEATS) : 0;
 
-    if (now <= pages / FEW)
-        return now * scale->costs->fault;
     return (again + once) * seal_cost(scale);
-}
-
-static int64_t pages_of(const struct facts *facts, unsigned slice)
-{
-    return (int64_t)(slice_start(facts->pages, slice + 1) - slice_start(facts->pages, slice));
-}
-
-static bool is_filled(const struct facts *facts, unsigned slice)
-{
-    return (facts->filled >> slice & 1) != 0;
-}
-
-static int64_t fill_cost(const struct scale *scale)
-{
-    return scale->facts->huge ? scale->costs->copy : scale->costs->fill;
-}
-
-/* What it costs a plain copy that the target has no page. It pays that once for many copies, unless it was won before by sharing. */
-static int64_t making(const struct scale *scale)
-{
-    int64_t fill = fill_cost(scale);
-
-    if (scale->facts->fresh)
-        return fill;
-    return fill > scale->prepaid ? (fill - scale->prepaid) / REPEATS + scale->prepaid / REPEATS_PREPAID : fill / REPEATS_PREPAID;
 }
 
 static void weigh_slice(struct scale *scale, unsigned i)
 {
     const struct facts *facts = scale->facts;
     const struct costs *costs = scale->costs;
-    int64_t pages = pages_of(facts, i);
+    int64_t pages = (int64_t)(slice_start(facts->pages, i + 1) - slice_start(facts->pages, i));
     int64_t copy = facts->pages >= COSTS_FAR ? costs->copy_far : costs->copy;
+    int64_t fill = facts->huge ? costs->copy : costs->fill;
     int64_t fault = facts->huge ? costs->copy : costs->fault;
     unsigned rewritten = written(scale, i), again = changed(scale, i);
     unsigned read = scale->target == NULL ? LIKELY_READ : scale->target->read;
-    bool filled = is_filled(facts, i), same = (facts->same >> i & 1) != 0;
+    bool filled = (facts->filled >> i & 1) != 0, same = (facts->same >> i & 1) != 0;
     struct slice *slice = &scale->slices[i];
 
     slice->native = pages * copy;
@@ -117,11 +81,10 @@ static void weigh_slice(struct scale *scale, unsigned i)
         slice->native = pages * (copy + fault > seal_cost(scale) ? copy + fault : seal_cost(scale));
     slice->plain = pages * copy;
     if (!filled)
-        slice->plain += pages * making(scale);
-    slice->faults = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
-                    part(pages * costs->read, facts->huge_views || same ? 0 : read);
-    slice->shared = slice->faults + sealing(scale, i, pages) +
-                    (filled ? pages * (costs->drop + fill_cost(scale) / REPEATS_GIVEN_UP) : part(pages * costs->drop, rewritten));
+        slice->plain += pages * fill / (facts->fresh ? 1 : REPEATS);
+    slice->shared = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
+                    part(pages * costs->read, facts->huge_views || same ? 0 : read) + sealing(scale, i, pages) +
+                    (filled ? pages * costs->drop : part(pages * costs->drop, rewritten));
     /* Pages that are there are given up only for what is cheaper: to and fro costs most. */
     slice->kept = rewritten + again <= SHARE_ONE / 2 && !(filled && scale->target != NULL && facts->purse < PURSE_OPEN);
 }
@@ -189,18 +152,6 @@ static int64_t native_of(const struct scale *scale, uint64_t mask)
     return native;
 }
 
-static int64_t later_of(const struct scale *scale, uint64_t mask)
-{
-    int64_t later = 0;
-
-    for (unsigned i = 0; i < scale->count; i++)
-        if ((mask >> i & 1) != 0)
-            later += scale->slices[i].faults;
-        else if (!is_filled(scale->facts, i))
-            later += pages_of(scale->facts, i) * fill_cost(scale);
-    return later;
-}
-
 /* What is cheaper than a plain copy; and what saves memory as well, where the purse allows it, or without us fresh memory would have cost
    as much. */
 static uint64_t pick(const struct scale *scale)
@@ -224,26 +175,15 @@ static uint64_t pick(const struct scale *scale)
     return facts->policy == POLICY_BALANCED && cost_of(scale, worth) <= least + facts->purse ? worth : cheap;
 }
 
-/* Whether what was lost, with this history or in this memory, is less than what it costs to make the pages that the target lacks. */
+/* Whether what was lost with this history is less than what a plain copy costs at first, where the target has no pages. */
 static bool bears(const struct scale *scale)
 {
     const struct facts *facts = scale->facts;
-    int64_t once = scale->empty * fill_cost(scale);
+    unsigned empty = scale->count - (unsigned)__builtin_popcountll(facts->filled);
+    int64_t fill = facts->huge ? scale->costs->copy : scale->costs->fill;
 
-    return scale->target == NULL || facts->purse >= PURSE_OPEN || scale->target->debt <= once || (!facts->fresh && facts->account < once);
-}
-
-static void set_up(struct scale *scale)
-{
-    const struct facts *facts = scale->facts;
-
-    scale->count = slice_count(facts->pages);
-    scale->empty = 0;
-    for (unsigned i = 0; i < scale->count; i++)
-        scale->empty += is_filled(facts, i) ? 0 : pages_of(facts, i);
-    scale->prepaid = facts->account < 0 && scale->empty > 0 ? -facts->account / scale->empty : 0;
-    for (unsigned i = 0; i < scale->count; i++)
-        weigh_slice(scale, i);
+    return scale->target == NULL || facts->purse >= PURSE_OPEN ||
+           scale->target->debt <= (int64_t)facts->pages * fill * empty / scale->count;
 }
 
 struct judgement judge_slices(const struct facts *facts, const struct costs *costs, const struct history *target,
@@ -256,7 +196,9 @@ struct judgement judge_slices(const struct facts *facts, const struct costs *cos
     scale.costs = costs;
     scale.target = target;
     scale.source = source;
-    set_up(&scale);
+    scale.count = slice_count(facts->pages);
+    for (unsigned i = 0; i < scale.count; i++)
+        weigh_slice(&scale, i);
     if (facts->policy == POLICY_MEMORY)
         judgement.shared = slice_all(facts->pages);
     else if (facts->policy == POLICY_SPEED && target == NULL)
@@ -264,6 +206,5 @@ struct judgement judge_slices(const struct facts *facts, const struct costs *cos
     else if (bears(&scale))
         judgement.shared = pick(&scale);
     judgement.native = native_of(&scale, judgement.shared);
-    judgement.later = later_of(&scale, judgement.shared);
     return judgement;
 }

@@ -18,7 +18,6 @@ struct facts {
     bool huge_views;               /* the target will show that in huge pages, so that reading it costs no faults */
     uint64_t filled;               /* slices in which the target has pages of its own */
     uint64_t same;                 /* slices in which the target shows what the source shows: nothing has to be mapped */
-    int64_t account;               /* what copies into the target have lost since it had pages of its own; negative: won */
     const uint32_t *private_pages; /* how many private pages each slice of the source has; NULL: not known yet */
     int64_t purse;                 /* nanoseconds that this copy may lose; PURSE_OPEN or more: any number */
 };
@@ -26,7 +25,6 @@ struct facts {
 struct judgement {
     uint64_t shared; /* slices */
     int64_t native;  /* what copying these would cost without us, in nanoseconds */
-    int64_t later;   /* what is expected to be paid after the judgement: faults of those who write and read, pages made for what is plain */
     bool known;      /* a history was used */
 };
 

@@ -61,20 +61,12 @@ static struct history *who_knows(struct policy *policy, const struct origin *pla
     return NULL;
 }
 
-int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t processor_ns)
+int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t processor_ns, uint64_t now)
 {
     struct history *history = who_knows(policy, place, false);
     int64_t purse = ledger_purse(&policy->ledger, processor_ns);
 
-    return history == NULL ? purse : history_afford(history, processor_ns, purse);
-}
-
-void policy_set_aside(struct policy *policy, const struct origin *place, int64_t nanoseconds)
-{
-    struct history *history = who_knows(policy, place, false);
-
-    if (history != NULL)
-        history_set_aside(history, nanoseconds);
+    return history == NULL ? purse : history_afford(history, now, purse);
 }
 
 struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts, const struct costs *costs)
@@ -94,13 +86,6 @@ void policy_learn_copy(struct policy *policy, const struct origin *place, const 
     ledger_enter(&policy->ledger, lost);
 }
 
-void policy_charge(struct policy *policy, const struct origin *place, int64_t lost, bool known)
-{
-    for (int i = 0; known && i < KEYS; i++)
-        history_owe(make(policy, place->keys[i]), lost);
-    ledger_enter(&policy->ledger, lost);
-}
-
 void policy_learn_source(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost)
 {
     for (int i = 0; i < KEYS; i++)
@@ -108,19 +93,11 @@ void policy_learn_source(struct policy *policy, const struct origin *place, cons
     ledger_enter(&policy->ledger, lost);
 }
 
-/* Every n-th, but in no order that a program could keep to: it may have as many buffers. */
-static bool is_drawn(unsigned turn)
-{
-    return (turn * 0x9e3779b9u >> 16) % TURNS == 0;
-}
-
-unsigned policy_weight(const struct policy *policy, const struct origin *place, unsigned turn)
+bool policy_curious(const struct policy *policy, const struct origin *place, unsigned turn)
 {
     const struct history *history = &policy->histories[(place->keys[BY_SOURCE] >> 1) % HISTORIES];
 
-    if (history->key != place->keys[BY_SOURCE] || history->fates < SETTLED)
-        return 1;
-    return is_drawn(turn) ? TURNS : 0;
+    return history->key != place->keys[BY_SOURCE] || history->fates < SETTLED || history->debt > 0 || turn % TURNS == 0;
 }
 
 /* What is sealed anew is kept twice as long as other copies show what it was: that is not done for less than a quarter of it. */

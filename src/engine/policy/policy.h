@@ -18,21 +18,16 @@ struct policy {
 /* The keys of a copy. caller: the return address in the program; source: the address of the array. */
 struct origin policy_origin(uintptr_t caller, uintptr_t source, size_t size);
 
-/* The nanoseconds that a copy which is about to be made may lose. To be asked once for each copy. processor_ns: what the process has
-   used. */
-int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t processor_ns);
-/* So much processor time goes into this copy, and into faults because of it: the program did not use it. */
-void policy_set_aside(struct policy *policy, const struct origin *place, int64_t nanoseconds);
+/* The nanoseconds that a copy which is about to be made may lose. To be asked once for each copy. processor_ns: what the process has used;
+   now: the time. */
+int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t processor_ns, uint64_t now);
 struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts, const struct costs *costs);
 /* Learns what became of a copy. lost: what it cost more than a plain one, 0 if it was plain; known: as in its judgement. */
 void policy_learn_copy(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost, bool known);
-/* The end of a copy that was learned of cost so much more. */
-void policy_charge(struct policy *policy, const struct origin *place, int64_t lost, bool known);
 /* Learns what became of a source between two copies of it. */
 void policy_learn_source(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost);
-/* For how many copies this one speaks; 0: nobody needs to find out what becomes of it. Where copies have often come out the same only every
-   fourth is looked at, and what it cost counts four times. */
-unsigned policy_weight(const struct policy *policy, const struct origin *place, unsigned turn);
+/* Whether to find out what becomes of this copy. Where copies have often come out the same only every fourth is looked at. */
+bool policy_curious(const struct policy *policy, const struct origin *place, unsigned turn);
 
 /* Whether a block should be sealed anew as one piece, because copying its scattered private pages has cost as much by now as that would. */
 bool policy_consolidates(size_t pages, size_t copied_pages_since, const struct costs *costs, bool huge_store);

@@ -5,7 +5,7 @@
 
 #include "engine/policy/history.h"
 
-#define TRACE_SAMPLES 2
+#define TRACE_SAMPLES 4
 
 /* A page that was copied plainly. The kernel cannot tell whether it was rewritten, but a checksum of its bytes can. */
 struct trace_sample {
@@ -18,13 +18,12 @@ struct trace {
     size_t pages;     /* 0: there was no copy */
     uint64_t shared;  /* the slices that were shared */
     bool open;        /* what becomes of it is not known yet */
-    unsigned weight;  /* for how many copies it speaks; 0: open, but it will not be looked at */
+    bool skipped;     /* open, but it will not be looked at: it is expected to end as the others did */
     bool known;       /* as in its judgement */
-    bool there;       /* reading it costs no faults: it is shown in huge pages, or was shown before */
+    bool huge;        /* it is shown in huge pages */
     unsigned sampled; /* the number of samples */
     struct origin place;
-    int64_t lost;    /* what it has cost so far more than it would have without us; in the target's trace only */
-    int64_t account; /* the same of all copies into these pages since they were last made; negative: they have earned as much */
+    int64_t lost; /* what it has cost so far more than it would have without us; in the target's trace only */
     struct trace_sample samples[TRACE_SAMPLES];
 };
 
