@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/copy/choice.h"
 
+#include "engine/policy/facts.h"
 #include "engine/policy/sample.h"
 #include "engine/store/extent.h"
 #include "kernel/costs.h"
@@ -14,18 +15,21 @@ static bool asked(const struct work *work)
 
 enum reason choice_look_at_target(struct work *work)
 {
-    uintptr_t target = work->ask->target;
-    size_t size = work->ask->size;
-    int touched = pagemap_any(PAGES_TOUCHED, target, target + size);
+    uintptr_t start = work->ask->target, end = start + work->ask->size;
+    bool shows = extent_any(work->showing.to, start, end);
+    int touched = shows ? 1 : pagemap_any(PAGES_TOUCHED, start, end);
 
     if (touched < 0)
         return REASON_no_pagemap;
-    work->showing.target_clean = touched == 0 && !extent_any(work->showing.to, target, target + size);
-    if (touched == 0)
-        return REASON_none;
-    target += page_down(size / 2);
-    work->target_touched = pagemap_any(PAGES_PRIVATE, target, target + page_size) > 0;
+    work->showing.target_clean = touched == 0;
     return REASON_none;
+}
+
+bool choice_target_filled(const struct work *work)
+{
+    uintptr_t middle = work->ask->target + page_down(work->ask->size / 2);
+
+    return !work->showing.target_clean && pagemap_any(PAGES_PRIVATE, middle, middle + page_size) > 0;
 }
 
 /* Known without a look at the source: nothing of it would be shared even if nothing had to be sealed. */
@@ -43,11 +47,11 @@ enum reason choice_expect(struct work *work)
     if (why != REASON_none)
         return why;
     work->venture.fresh = work->showing.target_clean;
-    work->venture.filled = work->target_touched;
     if (!asked(work)) {
         work->judgement.shared = slice_all(work->venture.pages);
         return REASON_none;
     }
+    work->venture.filled = !facts_traced(&work->venture) && choice_target_filled(work);
     fate_of_copy(work->showing.from); /* what it was before this seal changes what its pages are */
     if (work->showing.to != work->showing.from)
         fate_end(work->showing.to);

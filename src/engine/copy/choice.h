@@ -17,7 +17,6 @@ struct work {
     struct look look;
     struct venture venture;
     struct judgement judgement;
-    bool target_touched; /* the target was in use */
     struct window window;
     struct consolidation sealing;
     uint64_t scanned;               /* slices of the source that were looked at */
@@ -34,8 +33,10 @@ static inline unsigned choice_slice(const struct work *work, uintptr_t address)
     return slice_of(work->venture.pages, (address - work->ask->source) / page_size);
 }
 
-/* Looks which pages the target has. */
+/* Looks whether the target is untouched, which views rule out without a question to the kernel. */
 enum reason choice_look_at_target(struct work *work);
+/* Whether the target has pages of its own, judged by the one in the middle. */
+bool choice_target_filled(const struct work *work);
 /* What the policy says before the kernel is asked anything that costs more than a moment. */
 enum reason choice_expect(struct work *work);
 /* What it says when the private pages of the source are known, as far as one window reaches: opens that. */

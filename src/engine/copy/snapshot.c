@@ -109,7 +109,7 @@ enum reason snapshot_judge(const struct snapshot *ask, struct observed_verdict *
     why = check(&work);
     if (why == REASON_none)
         why = choice_look_at_target(&work);
-    verdict->target_touched = work.target_touched;
+    verdict->target_touched = why == REASON_none && choice_target_filled(&work);
     verdict->target_huge = ask->to->huge || usage_huge_always();
     verdict->huge_store = facts_huge_store(ask->from);
     return why;

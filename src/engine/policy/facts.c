@@ -41,13 +41,19 @@ static uint64_t same_slices(const struct venture *venture)
     return same;
 }
 
-struct facts facts_of(const struct venture *venture)
+bool facts_traced(const struct venture *venture)
 {
     const struct trace *made = &venture->to->made;
+
+    return made->pages == venture->pages && made->start == venture->source + venture->shift;
+}
+
+struct facts facts_of(const struct venture *venture)
+{
     struct facts facts = {
         .policy = (enum config_policy)config_choice(policy),
         .pages = venture->pages,
-        .fresh = venture->fresh && made->pages == 0,
+        .fresh = venture->fresh && venture->to->made.pages == 0,
         .huge = venture->to->huge || usage_huge_always(),
         .huge_store = facts_huge_store(venture->from),
         .huge_views = facts_huge_views(venture),
@@ -55,8 +61,8 @@ struct facts facts_of(const struct venture *venture)
         .private_pages = venture->private_pages,
     };
 
-    if (made->pages == venture->pages && made->start == venture->source + venture->shift)
-        facts.filled = complement(made);
+    if (facts_traced(venture))
+        facts.filled = complement(&venture->to->made);
     else if (venture->filled)
         facts.filled = slice_all(venture->pages);
     return facts;

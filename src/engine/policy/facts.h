@@ -11,6 +11,8 @@ struct facts facts_of(const struct venture *venture);
 bool facts_huge_store(const struct block *from);
 /* Whether memory is so short that the copy is shared whatever it costs. It is asked once a copy, before its source is scanned. */
 bool facts_press(const struct venture *venture);
+/* Whether the last copy into the target tells where it has pages of its own. */
+bool facts_traced(const struct venture *venture);
 /* Whether the target shows its views in huge pages: it lies in the address space as its store does in the file. */
 bool facts_huge_views(const struct venture *venture);
 

@@ -130,9 +130,10 @@ void finding_take_samples(const struct venture *venture, struct trace *made, str
     if (sample_forbidden(venture->from) || sample_forbidden(venture->to))
         return;
     for (unsigned i = 0; i < count && made->sampled < TRACE_SAMPLES; i++) {
-        unsigned slice = (i * 17 + turn * 5) % count;
+        uint64_t drawn = (uint64_t)(turn + 1) * (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        unsigned slice = (unsigned)(drawn >> 40) % count;
         size_t first = slice_start(venture->pages, slice), end = slice_start(venture->pages, slice + 1);
-        struct trace_sample sample = {venture->source + (first + turn * 7u % (end - first)) * page_size, 0};
+        struct trace_sample sample = {venture->source + (first + (drawn >> 20 & 0xfffff) % (end - first)) * page_size, 0};
 
         if ((made->shared >> slice & 1) != 0 || !sample_readable(sample.page))
             continue;
