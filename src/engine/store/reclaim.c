@@ -36,10 +36,16 @@ static uint64_t ask_after;          /* the process's page faults are not asked f
 static uint64_t settle_after;       /* other processes are not asked again before this time */
 static _Atomic bool demanded;       /* a page that died may hold a secret: the next event sweeps, whatever that costs */
 
-/* False: it was cut short. *freed grows by the bytes given back. */
-static bool sweep_store(struct store *store, struct view *views, uint64_t *freed)
+/* When to give up: never, where a page that may be dead may hold a secret. */
+static uint64_t deadline(bool secret, uint64_t patience)
 {
-    struct sweep sweep = {.store = store, .views = views, .deadline = usage_now() + PATIENCE_NS};
+    return secret ? UINT64_MAX : usage_now() + patience;
+}
+
+/* False: it was cut short. *freed grows by the bytes given back. */
+static bool sweep_store(struct store *store, struct view *views, bool secret, uint64_t *freed)
+{
+    struct sweep sweep = {.store = store, .views = views, .deadline = deadline(secret, PATIENCE_NS)};
     bool whole = true;
 
     sweep_part(&sweep, &store->sweep_at, UINT64_MAX, &whole);
@@ -66,15 +72,15 @@ static bool is_due(void)
 }
 
 /* True: all stores were looked at. */
-static bool sweep_all_with(struct view *views, uint64_t *freed)
+static bool sweep_all_with(struct view *views, bool secret, uint64_t *freed)
 {
-    uint64_t deadline = usage_now() + PATIENCE_ALL_NS;
+    uint64_t end = deadline(secret, PATIENCE_ALL_NS);
     struct store *store = store_after(NULL);
     bool whole = true;
 
     while (store != NULL) {
-        whole = sweep_store(store, views, freed) && whole;
-        if (*freed == 0 && usage_now() > deadline) {
+        whole = sweep_store(store, views, secret, freed) && whole;
+        if (*freed == 0 && usage_now() > end) {
             store_make_first(store);
             store_release(store);
             return false;
@@ -84,10 +90,10 @@ static bool sweep_all_with(struct view *views, uint64_t *freed)
     return whole;
 }
 
-static bool sweep_all(uint64_t *freed)
+static bool sweep_all(bool secret, uint64_t *freed)
 {
     struct view *views = scratch_take();
-    bool whole = views == NULL || sweep_all_with(views, freed);
+    bool whole = views == NULL || sweep_all_with(views, secret, freed);
 
     scratch_give(views);
     return whole;
@@ -121,24 +127,26 @@ static bool is_due_by_now(void)
     return due;
 }
 
-static bool must_look(void)
+static bool must_look(bool *secret)
 {
     bool wanted = settle();
 
-    return atomic_exchange(&demanded, false) || wanted || (usage_now() >= rest_until && (unfinished || is_due_by_now()));
+    *secret = atomic_exchange(&demanded, false);
+    return *secret || wanted || (usage_now() >= rest_until && (unfinished || is_due_by_now()));
 }
 
 void reclaim_event(void)
 {
     uint64_t freed = 0;
     uint64_t start;
+    bool secret;
 
     glance_at_stores();
     if (store_bytes() == 0 || !lock_try(&sweep_lock))
         return;
-    if (must_look()) {
+    if (must_look(&secret)) {
         start = usage_spent(); /* processor time of this thread, because others may run while we look */
-        unfinished = descriptor_in_own_process() && !sweep_all(&freed);
+        unfinished = descriptor_in_own_process() && !sweep_all(secret, &freed);
         rest_until = freed > 0 ? 0 : usage_now() + REST * (usage_spent() - start);
         counter_add(COUNT_reclaimed_bytes, freed);
     }
