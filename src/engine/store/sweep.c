@@ -61,13 +61,23 @@ static bool bit_set(const unsigned char *bits, size_t i)
     return (bits[i >> 3] >> (i & 7) & 1) != 0;
 }
 
+/* Where in memory a view shows [offset, end) of the store, and from which offset on; empty: it shows nothing of that. */
+static struct page_run shown_by(const struct extent *view, uint64_t offset, uint64_t end, uint64_t *from)
+{
+    uint64_t to = view->by_offset.key + view->size < end ? view->by_offset.key + view->size : end;
+    uintptr_t start;
+
+    *from = view->by_offset.key > offset ? view->by_offset.key : offset;
+    start = extent_start(view) + (uintptr_t)(*from - view->by_offset.key);
+    return (struct page_run){start, *from < to ? start + (uintptr_t)(to - *from) : start};
+}
+
 /* Pages that this view shows are alive; some of [offset, end) are in it. False: the kernel did not tell. */
 static bool keep_shown(const struct extent *view, uint64_t offset, uint64_t end, unsigned char *dead)
 {
-    uint64_t from = view->by_offset.key > offset ? view->by_offset.key : offset;
-    uint64_t to = view->by_offset.key + view->size < end ? view->by_offset.key + view->size : end;
-    uintptr_t address = extent_start(view) + (uintptr_t)(from - view->by_offset.key);
-    uintptr_t stop = address + (uintptr_t)(to - from);
+    uint64_t from;
+    struct page_run shown = shown_by(view, offset, end, &from);
+    uintptr_t address = shown.start, stop = shown.end;
     size_t page = (size_t)(from - offset) / page_size;
 
     while (address < stop) {
@@ -168,25 +178,22 @@ static bool is_deserted(const struct sweep *sweep)
 static void dissolve(const struct sweep *sweep, uint64_t offset, uint64_t end, const unsigned char *dead)
 {
     size_t all = 0, kept = 0;
+    uint64_t from;
 
     for (size_t i = 0; i < (end - offset) / page_size; i++)
         kept += !bit_set(dead, i);
     for (size_t i = 0; i < sweep->count; i++) {
-        const struct extent *view = sweep->views[i].extent;
-        uint64_t from = view->by_offset.key > offset ? view->by_offset.key : offset;
-        uint64_t to = view->by_offset.key + view->size < end ? view->by_offset.key + view->size : end;
+        struct page_run shown = shown_by(sweep->views[i].extent, offset, end, &from);
 
-        all += from < to ? (to - from) / page_size : 0;
+        all += (shown.end - shown.start) / page_size;
     }
     if (kept == 0 || kept > (all - kept) * DISSOLVE || pressure_high())
         return;
     for (size_t i = 0; i < sweep->count; i++) {
-        const struct extent *view = sweep->views[i].extent;
-        uint64_t from = view->by_offset.key > offset ? view->by_offset.key : offset;
-        uint64_t to = view->by_offset.key + view->size < end ? view->by_offset.key + view->size : end;
+        struct page_run shown = shown_by(sweep->views[i].extent, offset, end, &from);
 
-        if (from < to)
-            map_populate_write(extent_start(view) + (uintptr_t)(from - view->by_offset.key), to - from);
+        if (shown.start < shown.end)
+            map_populate_write(shown.start, shown.end - shown.start);
     }
 }
 
