@@ -174,8 +174,9 @@ static bool is_deserted(const struct sweep *sweep)
 }
 
 /* Gives the pages of views in [offset, end) that still show the store to the block, in bulk, once so many of them were written one by one
-   that those have cost as much. A write to a page does the same, so that nobody has to be held off. */
-static void dissolve(const struct sweep *sweep, uint64_t offset, uint64_t end, const unsigned char *dead)
+   that those have cost as much. A write to a page does the same, so that nobody has to be held off. False: not yet, and all is as it
+   was. */
+static bool dissolve(const struct sweep *sweep, uint64_t offset, uint64_t end, const unsigned char *dead)
 {
     size_t all = 0, kept = 0;
     uint64_t from;
@@ -188,13 +189,14 @@ static void dissolve(const struct sweep *sweep, uint64_t offset, uint64_t end, c
         all += (shown.end - shown.start) / page_size;
     }
     if (kept == 0 || kept > (all - kept) * DISSOLVE || pressure_high())
-        return;
+        return false;
     for (size_t i = 0; i < sweep->count; i++) {
         struct page_run shown = shown_by(sweep->views[i].extent, offset, end, &from);
 
         if (shown.start < shown.end)
             map_populate_write(shown.start, shown.end - shown.start);
     }
+    return true;
 }
 
 static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned char *punched)
@@ -212,11 +214,8 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
     /* After the look, not before: a copy of the process that is made from now on hides the same pages. */
     if (!store_alone(sweep->store))
         return false;
-    if (sweep->deserted) {
-        dissolve(sweep, offset, offset + pages * page_size, dead);
-        if (!find_dead(sweep, offset, pages, dead, punched))
-            return false;
-    }
+    if (sweep->deserted && dissolve(sweep, offset, offset + pages * page_size, dead) && !find_dead(sweep, offset, pages, dead, punched))
+        return false;
     punch_dead(sweep, fd, offset, dead, pages, punched);
     return true;
 }
