@@ -16,7 +16,7 @@ static _Atomic bool fail_sticky;
 static unsigned long fail_errno = ENOMEM;
 static unsigned long fail_site;
 
-/* What is said of a fault is written by system calls, which must not fail in turn. */
+/* Set while a failure is logged: the system calls that write the message must not fail in turn. */
 static THREAD_LOCAL bool telling;
 
 static long fault(unsigned long now, long site)

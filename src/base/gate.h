@@ -18,8 +18,8 @@ int gate_init(void (*on_orphan)(void)); /* 0 or -errno: without the mark only an
 /* Returns false if the caller is inside already, or in a child whose inherited state cannot be trusted; gate_leave() must not be called
    then. */
 bool gate_enter(void);
-/* The same without waiting for a fork that is under way, and never in a child that was not announced: who calls may hold a lock that the
-   forking thread wants. */
+/* The same, but it never waits for a fork that is under way, and never enters in a child that was not announced: the caller may hold a lock
+   that the forking thread wants. */
 bool gate_enter_now(void);
 /* Whether forks that nobody announced are noticed. */
 bool gate_marked(void);
@@ -35,7 +35,7 @@ void gate_leave(void);
 bool gate_close(void);
 /* Whether the calling thread has closed it. */
 bool gate_is_mine(void);
-/* The same for a short time that is no fork. The calling thread must not use the engine meanwhile. */
+/* Closes the gate for a short time although there is no fork. The calling thread must not use the engine meanwhile. */
 bool gate_pause(void);
 void gate_open(void);          /* after fork, in the parent; after a pause */
 void gate_open_in_child(void); /* after fork, in the child */

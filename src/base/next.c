@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "base/page.h"
 
-/* What dlsym asks of us while it runs: a few small buffers, once. One page each keeps them page-aligned; 64 KiB is the largest
-   page size that Linux uses on the machines that we build for. Taken from the kernel when first asked for, which is hardly ever:
-   in .bss it would cost every process four system calls and as many faults, for it tears our other variables apart. */
+/* Memory for what dlsym() allocates while it runs: a few small buffers, once. One page for each keeps them page-aligned; 64 KiB is the
+   largest page size that Linux uses on the machines that we build for. The memory is taken from the kernel when it is first asked for,
+   which hardly ever happens; in .bss it would lie between our other variables and cost every process four system calls and faults. */
 #define BOOTSTRAP_SLOT ((size_t)65536)
 #define BOOTSTRAP_SLOTS 32
 

@@ -23,7 +23,7 @@ enum engine_copied {
 enum engine_copied engine_copy(void *to, const void *from, size_t size, const void *caller);
 /* memset likewise. */
 bool engine_fill(void *to, int value, size_t size);
-/* explicit_bzero, after it: what no view shows any more does not live on in a store. */
+/* To be called after explicit_bzero(): what no view shows any more must not live on in a store. */
 void engine_wiped(const void *start, size_t size);
 
 /* For a call that is too small for us, where something may have died since the last large one: gives back what nobody sees. Never waits. */

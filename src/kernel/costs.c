@@ -20,17 +20,18 @@
 /* More than the pages which the kernel takes out of the processor's tables one by one (tlb_single_page_flush_ceiling). */
 #define PAGES 64
 
-/* Looking around, at two ranges and at the pages of one takes about as many calls; so does a mapping with what it takes away. */
+/* In system calls: what it takes to ask the kernel before a copy is shared, and to replace a range by one mapping. */
 #define LOOK_CALLS 24
 #define MAP_CALLS 6
 /* What the kernel maps around a page of a file that is read (fault_around_bytes). */
 #define AROUND 16
 
-/* Of seals only those of so many pages tell what a page costs: others pay for what is done once, or for the rest of a huge page. */
+/* Shorter seals are not measured: much of their time goes into what is done once for each seal, or into the rest of a huge page. */
 #define ENOUGH 64
 #define ENOUGH_HUGE 1024
-/* As long as none was seen: a copy beyond the cache takes so many in it; and a page of a huge one is zeroed, read and written, beyond the
-   cache and without a fault of its own. */
+/* Guesses until the first one is measured, as multiples of a copy that stays in the cache: a page copied beyond the cache; and a page
+   sealed into a huge store, which is zeroed, read and written beyond the cache and takes no fault of its own, but at least 1/HUGE_PART of
+   what sealing a small page takes. */
 #define FAR_COPIES 4
 #define HUGE_COPIES 4
 #define HUGE_PART 8
@@ -101,7 +102,7 @@ static uint32_t call(void)
     return best > 0 ? best : 1;
 }
 
-/* Without memory to try it in: as if a fault cost as much as a handful of calls. */
+/* Where there is no memory to measure in: assumes that a fault costs as much as eight system calls. */
 static void guess(uint32_t one_call)
 {
     fault = fill = 8 * one_call;
@@ -111,7 +112,8 @@ static void guess(uint32_t one_call)
     seal_huge = seal / HUGE_PART;
 }
 
-/* By giving back twice so many pages, of which the quicker one counts, and once twice as many. */
+/* Two measurements tell the price of a page from the fixed price of the call: giving back PAGES pages (the quicker of two tries), and
+   giving back twice as many. */
 static void measure_drops(uintptr_t start)
 {
     uint64_t few = UINT64_MAX, many;
@@ -173,7 +175,8 @@ void costs_read(struct costs *costs)
     *costs = (struct costs){fault, fill, copy, copy_far, seal, seal_huge, drop, read_back, map, flush, look};
 }
 
-/* A measurement goes into the mean as a quarter, cut to four times what it was: a store was opened, or we waited. */
+/* A measurement counts as a quarter of the new mean. It is first cut to four times the old one, because it may include the opening of a
+   store, or waiting. */
 static void learn(_Atomic uint32_t *cost, uint64_t nanoseconds)
 {
     uint64_t known = *cost;
@@ -200,8 +203,8 @@ void costs_note_copy(uint64_t nanoseconds, size_t pages)
         learn(pages >= COSTS_FAR ? &copy_far : &copy, nanoseconds / pages);
 }
 
-/* Some looks take longer, because they also take views away or were interrupted, which is priced elsewhere or is no cost of theirs: that
-   counts less than that one took no longer. */
+/* A look that takes longer than usual may have taken views away, which is priced elsewhere, or was interrupted. Therefore what exceeds the
+   mean counts as a quarter of itself. */
 void costs_note_look(uint64_t nanoseconds)
 {
     if (!fixed)

@@ -27,11 +27,11 @@ struct costs {
 
 /* Measured at the first call, in about the time of fifty faults. */
 void costs_read(struct costs *costs);
-/* So many pages were sealed in so many nanoseconds: what that costs is no guess any more. */
+/* Learns the price of a seal from one of so many pages that took so long. */
 void costs_note_seal(uint64_t nanoseconds, size_t pages, bool huge);
-/* So many pages in use were copied plainly. */
+/* Learns the price of a plain copy in the same way. */
 void costs_note_copy(uint64_t nanoseconds, size_t pages);
-/* Looking around for one copy took so long. */
+/* Learns from one copy what it takes to ask the kernel before sharing. */
 void costs_note_look(uint64_t nanoseconds);
 /* Nanoseconds that this thread has been on a processor; for tests that set the costs, time stands still. */
 uint64_t costs_clock(void);

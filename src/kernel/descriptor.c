@@ -124,7 +124,7 @@ int descriptor_adopt(struct descriptor *descriptor, int fd)
     struct stat status;
     long error;
 
-    /* Where descriptors are that scarce the program needs all of them. */
+    /* with so few descriptors the program may need every one of them */
     fd = descriptor_limit().rlim_cur >= FEW && descriptor_in_own_process() ? move_up(fd) : refuse(fd);
     if (fd < 0)
         return fd;
@@ -145,7 +145,7 @@ static bool is_file(int fd, dev_t device, ino_t inode)
 {
     struct stat status;
 
-    /* Exempt from faults: what lets writers go again comes this way, too. */
+    /* Tests never make this call fail, because letting held writers go depends on it. */
     return SYS_MUST(SYS_fstat, fd, &status) == 0 && status.st_dev == device && status.st_ino == inode;
 }
 
@@ -154,7 +154,7 @@ static bool still_ours(const struct descriptor *descriptor, int fd)
     return is_file(fd, descriptor->device, descriptor->inode);
 }
 
-/* The number moved (descriptor_yield): look through ours for the file. Rare, hence slow. */
+/* The number moved (descriptor_yield): looks for the file behind all numbers of ours. This is rare, and may be slow. */
 static int find_again(struct descriptor *descriptor)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -174,7 +174,7 @@ int descriptor_stat(struct descriptor *descriptor, struct stat *status)
 
     if (fd < 0)
         return -EBADF;
-    /* Exempt from faults, as below. */
+    /* Tests never make this call fail, as below. */
     if (SYS_MUST(SYS_fstat, fd, status) == 0 && status->st_dev == descriptor->device && status->st_ino == descriptor->inode)
         return fd;
     fd = find_again(descriptor);

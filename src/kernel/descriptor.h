@@ -39,7 +39,7 @@ int descriptor_next(unsigned first, unsigned last);
 int descriptor_yield(int fd);
 
 unsigned descriptor_count(void);
-/* None is known as ours meanwhile: to find out takes system calls. */
+/* While hidden, no descriptor is known as ours, because to find out takes system calls. */
 void descriptor_hide(bool hide);
 
 /* Descriptor numbers are per process; a vfork child shares our memory but not the table. */

@@ -23,8 +23,8 @@
 
 #include "base/poison.h"
 
-/* After a scan of all descriptors its result may be used for this many times as long as the scan took, even if nothing seems to have
-   changed. libc opens and closes files without our seeing it, so that a ring may have taken the number of one of them. */
+/* The result of a scan of all descriptors is trusted for SCANS_APART times as long as the scan took, and no longer even if nothing seems to
+   have changed: libc opens and closes files without our seeing it, so that a ring may have taken the number of one of them. */
 #define SCANS_APART 64
 
 #ifndef AF_XDP
@@ -36,7 +36,7 @@ static _Atomic unsigned noted;
 static _Atomic unsigned changes;
 /* As of the last scan: */
 static _Atomic unsigned seen;
-static _Atomic long seen_gap; /* the lowest number that no descriptor had: whatever is opened gets it first */
+static _Atomic long seen_gap; /* the lowest free number then: what is opened next gets it */
 static _Atomic uint64_t seen_changes, seen_until;
 
 void holders_init(void)
@@ -85,7 +85,8 @@ static unsigned judge_device(int directory, const char *name, dev_t device)
     case 10:
         if (minor(device) == 200 || minor(device) == 223 || minor(device) == 229) /* tun, uinput, fuse */
             return 0;
-        /* Has a number of no meaning; the pagers that were made with it are found by themselves. */
+        /* /dev/userfaultfd has no fixed number. It holds no memory itself, and the pagers that are made with it have descriptors of their
+           own. */
         return SYS_MUST(SYS_readlinkat, directory, name, text, sizeof text) == sizeof pagers - 1 &&
                        memcmp(text, pagers, sizeof pagers - 1) == 0
                    ? 0

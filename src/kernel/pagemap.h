@@ -28,8 +28,8 @@ struct pagemap_variant {
 };
 
 extern const struct pagemap_variant pagemap_scan, pagemap_read;
-/* Whether the file says of this page of a file, which is there, that it is one. By a descriptor of its own, for stores are probed with a
-   lock held. */
+/* Whether /proc/self/pagemap marks this page, which is present and belongs to a file, as a page of a file. It opens a descriptor of its
+   own, because stores are probed with a lock held. */
 bool pagemap_read_names(uintptr_t page);
 
 /* COWSHIM_INTERNAL=scan-off takes the second variant, pagemap-off none. */
@@ -42,9 +42,9 @@ bool pagemap_merging(void);
 /* Fills runs with the wanted pages of [start, end) as maximal runs in rising order and returns how many, or -errno.
    *walked is how far the answer reaches: short of end when max was reached. max >= 1. */
 int pagemap_runs(enum pagemap_want want, uintptr_t start, uintptr_t end, struct page_run *runs, size_t max, uintptr_t *walked);
-/* Whether the kernel tells of a page of a file that it is one where a huge entry maps it: this one is there by such an entry; 0:
-   whether that is known without a look. PAGEMAP_SCAN always tells; /proc/self/pagemap does since Linux 6.11 and in some stable
-   branches. Where it does not, a page of a huge store looks written by each who read it, and would be given back as dead. */
+/* Whether the kernel marks a page of a file as such also where a huge entry maps it. The page is one that such an entry maps; 0 asks
+   whether the answer is known without trying one. PAGEMAP_SCAN always marks them; /proc/self/pagemap does since Linux 6.11 and in some
+   stable branches. Where it does not, a page of a huge store that was only read looks written, and would be given back as dead. */
 bool pagemap_names_huge(uintptr_t page);
 /* How many pages the runs have. */
 size_t pagemap_pages_in(const struct page_run *runs, size_t count);

@@ -64,7 +64,7 @@ bool usage_huge_always(void)
 
 uint64_t usage_anonymous(void)
 {
-    char text[128]; /* size, resident, and of that what is of files and shared memory; in pages */
+    char text[128]; /* three counts of pages: the size, what is resident, and how much of that belongs to files and shared memory */
     char *at = text;
     uint64_t resident, shared;
 

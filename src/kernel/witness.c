@@ -15,8 +15,8 @@
 #define BIT_SWAPPED (UINT64_C(1) << 62)
 #define BIT_PRESENT (UINT64_C(1) << 63)
 
-/* The kernel may merge equal pages of all processes (KSM), and split them again: a page of ours alone, while a copy of the witness is left
-   with another process. No page is like this one. */
+/* The kernel may merge equal pages of all processes (KSM) and split them again. Then our page could be mapped once although a process that
+   was copied with it still lives. No other page has these contents, so that this one is never merged. */
 static void make_unique(volatile uint64_t *words)
 {
     words[0] = (uint64_t)(uintptr_t)words;

@@ -152,8 +152,9 @@ static void on_fault(int number, siginfo_t *info, void *context)
         pass_on(number, info, context);
 }
 
-/* Linux copies the handlers of a process before its memory (copy_process() in kernel/fork.c): a child whose making lies around both
-   the installing and a hold has the protected pages without the handler. Announced forks wait for us; the others are given time. */
+/* Linux copies the signal handlers of a process before its memory (copy_process() in kernel/fork.c). A child that is made while we install
+   the handler and protect a run may get the protected pages without the handler. Announced forks wait for us; for the others we wait a
+   moment between the two steps. */
 static void let_clones_pass(void)
 {
     struct timespec time = {0, CLONES_PASS};

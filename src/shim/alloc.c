@@ -20,7 +20,8 @@
 #define BIG(size) UNLIKELY((size) >= hot.min_block)
 #define NOTICED(size) UNLIKELY((size) >= hot.min_allocation)
 
-/* A page more would make glibc map such a request afresh each time, which it takes from memory in use without it: plain memory then. */
+/* With a page more such a request would be beyond glibc's largest mmap threshold, and be mapped afresh each time, where without us it comes
+   from memory in use. Therefore it becomes no block. */
 #define CHUNK_OVERHEAD 32
 
 static bool crosses_threshold(size_t size)

@@ -72,7 +72,7 @@ HOOK int prctl(int option, ...)
     return change_process(option, a);
 }
 
-/* A filter that has a listener is made of it by a result above 0, the listener. */
+/* A filter with a listener succeeds with the listener's descriptor, which is above 0. */
 static long filter(const long *a)
 {
     bool shuts = (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER) && shut_in();

@@ -31,13 +31,13 @@
    allocators reserve first, and the kernel is asked before each copy. */
 #define EVERY_FLAG (MAP_PRIVATE | MAP_ANONYMOUS | MAP_SHARED | MAP_STACK | MAP_GROWSDOWN | MAP_LOCKED | MAP_HUGETLB)
 
-/* A call that failed may be made once more. */
+/* Whether a call that failed should be made once more, because mappings were given up for it. */
 static bool room_was_made(bool failed)
 {
     return UNLIKELY(failed) && errno == ENOMEM && hot.started && engine_yield_mappings();
 }
 
-/* Makes memory the program's own business, or puts something there that stays. */
+/* Whether the advice marks memory in a way that a view would not have, or puts something there that must stay. */
 static bool marks(int advice)
 {
     switch (advice) {
@@ -45,7 +45,7 @@ static bool marks(int advice)
     case MADV_DONTDUMP:
     case MADV_WIPEONFORK:
     case MADV_MERGEABLE:
-    case MADV_NOHUGEPAGE:    /* what we would map has not been told */
+    case MADV_NOHUGEPAGE:    /* a mapping of ours would not have the mark */
     case MADV_GUARD_INSTALL: /* what it discards would come back from a store */
         return true;
     default:
@@ -115,7 +115,7 @@ HOOK int madvise(void *start, size_t size, int advice)
     return result;
 }
 
-/* The first so many bytes of the ranges. */
+/* Zeroes the first `left` bytes of the ranges. */
 static void zero_ranges(const struct iovec *ranges, size_t count, size_t left, int advice)
 {
     for (size_t i = 0; i < count && left > 0; i++) {

@@ -24,8 +24,9 @@ bool memory_readable(const void *from, size_t size)
     return !engine_confined() && map_readable(page_down(start)) && map_readable(page_down(start + size - 1));
 }
 
-/* Who serves or watches memory must find it as it is without us: a view has pages where the program discarded all, and what is noted of
-   those that nobody has read looks as if they had been written. */
+/* A program that registers memory with userfaultfd, to serve or to watch it, must find it as it would be without us. In a view there are
+   pages where the program had discarded all, and what the kernel notes of pages that nobody has read yet looks as if they had been written.
+   Therefore such memory leaves sharing first. */
 HOOK int ioctl(int descriptor, unsigned long request, ...)
 {
     const struct uffdio_register *watched;
@@ -41,7 +42,7 @@ HOOK int ioctl(int descriptor, unsigned long request, ...)
     return next.ioctl(descriptor, request, argument);
 }
 
-/* Those that only have to be known of, before the kernel makes them. */
+/* Calls that the engine only has to know of before the kernel makes them. */
 static bool announce(long number, const long *a)
 {
     switch (number) {
@@ -93,7 +94,7 @@ static bool lock_syscall(long number, const long *a, long *result)
     }
 }
 
-/* What changes a mapping's attributes. */
+/* Calls that change the attributes of mappings. */
 static bool attribute_syscall(long number, const long *a, long *result)
 {
     switch (number) {

@@ -91,8 +91,8 @@ HOOK int clone(int (*child)(void *), void *stack, int flags, void *argument, ...
 }
 
 /* Whether a system call copies the process so that the child returns from it here. A child with a stack of its own does not return here,
-   nor could it return to our caller, and is left alone. Programs ask with nonsense whether the kernel knows clone3: it says so by
-   itself. */
+   nor could it return to our caller, and is left alone. Programs find out with invalid arguments whether the kernel knows clone3; the
+   kernel answers those without us. */
 static bool forks(long number, long first, long second)
 {
     switch (number) {

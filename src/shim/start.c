@@ -60,7 +60,8 @@ static size_t smallest_copy(void)
 #define SMALLEST_COPY ((size_t)8192)
 #define SMALLEST_ALLOCATION ((size_t)2048)
 
-/* While stores may have dead pages small calls pass by us: what else is called by a program that only writes to its arrays? */
+/* While stores may have dead pages, calls that are too small for us look as well, because a program that only writes to its arrays makes no
+   others. */
 static void watch(bool on)
 {
     size_t copy = hot.min_observed < hot.min_size ? hot.min_observed : hot.min_size;

@@ -27,8 +27,8 @@ enum block_header {
     HEADER_DROPPED,
 };
 
-/* Where a member is atomic, somebody reads it without the lock that its writers hold. He may find the value of a moment ago, and does no
-   harm with it: what must be certain is asked again under the lock. */
+/* A member is atomic where somebody reads it without the lock that its writers hold. That reader may find an outdated value, which does no
+   harm: whatever must be certain is checked again under the lock. */
 struct block {
     struct tree_node node; /* key: the address that the program has; registry lock */
     _Atomic size_t size;   /* bytes that the program may use; atomic: realloc() sets it, and block_peek() reads it, without a lock */
@@ -37,12 +37,12 @@ struct block {
     _Atomic unsigned holds;         /* references, with the registry's own; atomic: dropped without any lock */
     _Atomic unsigned extents_count; /* of extents; atomic: free() and others ask without the lock whether there are any */
     struct lock lock;
-    bool swept; /* sweep.c's, under the sweep lock: it took this lock already */
+    bool swept; /* the sweep that is under way has locked it already; under the sweep lock */
     /* under the lock: */
     struct tree extents;   /* what of it shows a store; see extent.h */
     bool live;             /* false once it left the registry: nothing may be mapped into it any more */
     _Atomic bool excluded; /* the program locked, protected or partly unmapped it; atomic: see barred */
-    bool kept;             /* and not only protected: it stays excluded */
+    bool kept;             /* locked, marked or partly unmapped by the program: excluded for good, unlike what is only protected */
     _Atomic bool huge;     /* the program asked for huge pages here; atomic: see barred */
     _Atomic bool barred;   /* cowshim_exclude(): nothing is shared from or to it; atomic: the exported page tells of it, and is written
                               under the registry lock alone */

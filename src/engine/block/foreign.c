@@ -184,7 +184,7 @@ static void keep(struct block *block, uintptr_t start, uintptr_t end)
 void foreign_memory_call(struct block *block, uintptr_t start, uintptr_t end, enum engine_memory_call call)
 {
     switch (call) {
-    case MEMORY_FREE: /* the caller looked whether the kernel will do it */
+    case MEMORY_FREE: /* the caller made sure that the kernel will free it */
     case MEMORY_ZERO:
     case MEMORY_ZERO_LOCKED:
         if (for_views(block, page_up(start), page_down(end), drop_piece) != 0)

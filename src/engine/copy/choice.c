@@ -32,7 +32,7 @@ bool choice_target_filled(const struct work *work)
     return !work->showing.target_clean && pagemap_any(PAGES_PRIVATE, middle, middle + page_size) > 0;
 }
 
-/* Known without a look at the source: nothing of it would be shared even if nothing had to be sealed. */
+/* Whether nothing of the source would be shared even if nothing of it had to be sealed. That is decided without looking at the source. */
 static bool hopeless(struct work *work)
 {
     work->venture.private_pages = NULL;
@@ -52,14 +52,14 @@ enum reason choice_expect(struct work *work)
         return REASON_none;
     }
     work->venture.filled = !facts_traced(&work->venture) && choice_target_filled(work);
-    fate_of_copy(work->showing.from); /* what it was before this seal changes what its pages are */
+    fate_of_copy(work->showing.from); /* a seal would change which of its pages are private */
     if (work->showing.to != work->showing.from)
         fate_end(work->showing.to);
     return hopeless(work) ? REASON_unlikely : REASON_none;
 }
 
-/* The first window of what the policy would share: nearly always all of it. Then it decides again, and does not choose what nobody has
-   looked at. */
+/* Scans the source as far as one window reaches, which is nearly always to the end. Then the policy decides again, knowing the private
+   pages, and only of slices that were scanned. */
 enum reason choice_decide(struct work *work)
 {
     unsigned count = slice_count(work->venture.pages);
@@ -81,7 +81,7 @@ enum reason choice_decide(struct work *work)
         work->scanned |= UINT64_C(1) << first++;
     fate_of_source(&work->venture, work->private_pages, work->scanned);
     work->venture.private_pages = work->private_pages;
-    if (first < last) /* more runs than fit: most of a large source is scattered, and what is not known is like what is */
+    if (first < last) /* more private runs than fit into the window: then the first decision stands */
         return REASON_none;
     work->judgement = fate_decide(&work->venture);
     work->judgement.shared &= work->scanned;
@@ -100,7 +100,7 @@ void choice_note(struct work *work, uint64_t since)
     since = costs_clock() - since;
     if (work->judgement.shared != 0)
         costs_note_look(since - work->sealing.spent);
-    if (work->showing.target_clean) /* a native copy makes as many pages, at a price that is paid only once to be known */
+    if (work->showing.target_clean) /* a native copy would have made as many pages, and the seal is paid once for all later copies */
         since -= work->sealing.spent;
     fate_begin(&work->venture, &work->judgement, since);
 }

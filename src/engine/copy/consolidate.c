@@ -26,7 +26,7 @@ size_t consolidate_runs(struct consolidation *work, struct page_run *runs, size_
     if (left == 0 || *error != 0)
         return left;
     from->copied_pages += pagemap_pages_in(runs, left);
-    work->to->copied_pages = from->copied_pages; /* it inherits the pages: in a chain of copies the next one copies them again */
+    work->to->copied_pages = from->copied_pages; /* the target has the same private pages, which are copied again if it is copied in turn */
     costs_read(&costs);
     start = runs[0].start;
     end = runs[left - 1].end;
@@ -37,7 +37,7 @@ size_t consolidate_runs(struct consolidation *work, struct page_run *runs, size_
     work->to->copied_pages = 0;
     if (*error == 0)
         return 0;
-    if (*error == -ENOSPC) /* that stays a wish: the runs are copied as before */
+    if (*error == -ENOSPC) /* no room for it: the runs are copied as before */
         *error = 0;
     return left;
 }

@@ -14,7 +14,7 @@
 
 #include "base/poison.h"
 
-/* The slices that the policy left, as far as they are done. */
+/* Copies the slices that the policy wants plain, as far as the snapshot came (done). Returns how many bytes these were. */
 static size_t copy_slices(const struct copy *copy, struct whole_pages pages, size_t done)
 {
     size_t all = (pages.end - pages.start) / page_size, bytes = 0;
@@ -34,7 +34,7 @@ static size_t copy_slices(const struct copy *copy, struct whole_pages pages, siz
     return bytes;
 }
 
-/* The edges, and what the snapshot left over. */
+/* Copies all that the snapshot did not do: the edges, the plain slices, and what comes after the point where it stopped. */
 static void finish(const struct copy *copy, size_t done)
 {
     struct whole_pages pages = whole_pages(copy->from, copy->size);
@@ -49,7 +49,7 @@ static void finish(const struct copy *copy, size_t done)
     counter_add(COUNT_bytes_edges, head + rest + plain);
 }
 
-/* Known to be better plain, and nobody is listening. */
+/* Whether the copy is known to be better plain, and no observer wants to hear of it. */
 static bool is_plain(uintptr_t to, uintptr_t from, size_t size)
 {
     if (observed() || !hint_plain(to, from, size))
@@ -60,7 +60,8 @@ static bool is_plain(uintptr_t to, uintptr_t from, size_t size)
     return true;
 }
 
-/* What the policy declined is copied here, now and then: so it learns what that costs. */
+/* Makes a copy that the policy declined, and learns what that costs. Most such copies never come here, because a hint lets them pass
+   (hint.h). */
 static enum engine_copied copy_plainly(const struct copy *copy)
 {
     uint64_t before = costs_clock();
@@ -88,7 +89,7 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
     why = attempt_sharing(&copy, &done);
     if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !attempt_overlaps(&copy))
         drop_overwritten(copy.target, copy.to, size);
-    declined = why == REASON_unlikely && done == 0; /* by the policy, which is asked where the addresses are right */
+    declined = why == REASON_unlikely && done == 0; /* by the policy, which is asked last, when everything else allows sharing */
     if (declined)
         hint_give(copy.to, copy.from, size);
     else

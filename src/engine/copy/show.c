@@ -12,7 +12,8 @@
 
 #include "base/poison.h"
 
-/* More runs than fit here are dropped by one call with all between them: that costs faults of those who read, and each call costs, too. */
+/* If there are more runs than this, one call drops them together with all pages between them. Reading those again then takes faults, but as
+   many calls would cost more. */
 #define RUNS 16
 
 /* The target shows that part of the store already: its own pages go. */
@@ -118,7 +119,8 @@ static int show_window(const struct showing *showing, uintptr_t start, uintptr_t
     return error;
 }
 
-/* What a private run of the source hides was mapped into the target, too. */
+/* The target's views were just written where the source has these pages. The kernel allocates the pages of the store below for that,
+   also those that were punched: tells the stores, so that sweeps punch them again. */
 static void note_hidden(const struct block *from, const struct page_run *run)
 {
     const struct extent *extent = extent_from(from, run->start);

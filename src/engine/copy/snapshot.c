@@ -29,7 +29,7 @@ static int share_stretch(struct work *work, uintptr_t start, uintptr_t end)
     return show_range(&work->showing, start, end, runs, count, &work->ask->copied);
 }
 
-/* What the caller will copy: into pages that are there, so that it does not fault them in one by one. */
+/* Prepares a stretch that the caller will copy plainly: makes its pages present, so that the copy does not fault them in one by one. */
 static int leave_stretch(struct work *work, uintptr_t start, uintptr_t end)
 {
     uintptr_t from = start + work->showing.shift, to = end + work->showing.shift;

@@ -16,7 +16,7 @@
 
 #include "base/poison.h"
 
-/* With fewer views it is not for us that there are none left. */
+/* With fewer views than this it is not because of us that the mappings are used up. */
 #define MANY_VIEWS 1024
 /* Given up at a time, so that the next calls of the program find some. */
 #define VIEWS_AT_ONCE 1024
@@ -24,7 +24,7 @@
 
 static _Atomic uintptr_t next_victim;
 
-/* A mapping in three parts tells. */
+/* Tries whether one mapping can still be split in three. */
 static bool mappings_are_used_up(void)
 {
     uintptr_t start;
@@ -37,7 +37,8 @@ static bool mappings_are_used_up(void)
     return error == -ENOMEM;
 }
 
-/* Nobody else runs: the bytes may be away for a moment. From the front, for there a mapping can be replaced in part when none is left. */
+/* Turns a view into memory of the block's own. No other thread runs, so that the bytes may be absent for a moment. It goes from the front,
+   because there a mapping can be replaced in part even when no further mapping can be had. */
 static int take_home(struct block *block, uintptr_t start, uintptr_t end, void *buffer)
 {
     int error = 0;

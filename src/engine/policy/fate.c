@@ -25,7 +25,7 @@ void fate_init(void)
     mixture = config_internal("mixture", NULL);
 }
 
-/* Any decision, so that tests meet every mixture of slices; of short ones mostly all or nothing would be. */
+/* A random mixture of slices, so that tests meet all of them. The policy itself would mostly share all or nothing of a short copy. */
 static struct judgement mix(const struct facts *facts)
 {
     uint64_t some = (atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) + 1) * UINT64_C(0x9e3779b97f4a7c15);

@@ -8,7 +8,7 @@
 
 #include "base/poison.h"
 
-/* Of a slice so many pages are looked at. */
+/* A large slice is judged by this many of its pages. */
 #define WINDOW 256
 #define RUNS 64
 

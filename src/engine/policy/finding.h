@@ -14,9 +14,9 @@ struct finding {
 
 /* Nothing is known yet. */
 struct finding finding_none(void);
-/* What was shared: pages of their own, that also are where views were dropped to write there. */
+/* Looks at the slices that were shared. A page that is private now was rewritten, and so was one whose view was dropped for a write. */
 void finding_look_at_views(const struct trace *trace, struct finding *finding);
-/* What was copied plainly, as far as samples were taken. */
+/* Looks at the samples that were taken of slices which were copied plainly. */
 void finding_look_at_samples(const struct trace *trace, struct finding *finding);
 /* Takes samples of slices that are copied plainly, other ones at each turn. */
 void finding_take_samples(const struct venture *venture, struct trace *made, struct trace *given, unsigned turn);

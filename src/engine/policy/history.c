@@ -5,7 +5,7 @@
 
 /* The part of time that sharing may cost. */
 #define TWENTIETH 20
-/* Kept pages where rewritten ones were expected: so many more than others, and what was known counts for nothing. */
+/* The doubts at which all that was known of a target is forgotten. */
 #define DOUBTS 8
 
 unsigned slice_count(size_t pages)
@@ -69,7 +69,8 @@ static void learn(uint16_t *means, bool first, const struct fate *fate)
             learn_slice(&means[i], fate->written[i], first, (fate->sampled >> i & 1) != 0);
 }
 
-/* Whether slices that are copied plainly are still rewritten. */
+/* Doubts grow by two with each sample that was kept in a slice that is expected to be rewritten as a whole, and halve with each that was
+   rewritten. */
 static void weigh_samples(struct history *history, const struct fate *fate)
 {
     for (unsigned i = 0; i < SLICES; i++) {
@@ -90,7 +91,7 @@ void history_learn_target(struct history *history, const struct fate *fate)
 
     if (first)
         for (unsigned i = 0; i < SLICES; i++)
-            history->target[i] = SHARE_ONE; /* of what nobody looked at */
+            history->target[i] = SHARE_ONE; /* what nobody looked at counts as rewritten */
     count(&history->fates);
     weigh_samples(history, fate);
     if (history->fates == 0)

@@ -38,12 +38,12 @@ struct history {
     uint32_t key;     /* 0: nobody's */
     uint16_t fates;   /* of copies, as far as counted */
     uint16_t changes; /* likewise, of sources */
-    uint16_t doubts;  /* slices were kept lately of which all is expected to be rewritten */
+    uint16_t doubts;  /* of what is known: grows when a slice is kept that was expected to be rewritten */
     uint16_t read;    /* share of the shared pages that were read */
     uint16_t target[SLICES], source[SLICES];
     int64_t debt;   /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */
     uint64_t last;  /* when there was a copy, in nanoseconds */
-    int64_t income; /* what the time before that one allowed to lose */
+    int64_t income; /* nanoseconds that the time between the two copies before allowed to lose */
 };
 
 /* What became of a copy, or of a source: SHARE_UNKNOWN for what nobody looked at. */
@@ -55,10 +55,11 @@ struct fate {
 
 void history_learn_target(struct history *history, const struct fate *fate);
 void history_learn_source(struct history *history, const struct fate *fate);
-/* There is a copy now. A twentieth of the time since the last one pays off debts; what is left of it may be lost, if the purse
-   has as much, and the time before the last copy allowed it, too: one long pause is no habit. */
+/* Notes that a copy is made now, and returns the nanoseconds that it may lose. A twentieth of the time since the last copy pays off the
+   debt. The rest of it may be lost, but not more than the purse has, and not more than the interval before that allowed, so that one long
+   pause is not taken for a habit. */
 int64_t history_afford(struct history *history, uint64_t now, int64_t purse);
-/* A copy that was shared because of what is known cost so much more than a plain one; less, where it is negative. */
+/* Books what a copy that was shared because of what is known cost more than a plain one. A negative number is a gain. */
 void history_owe(struct history *history, int64_t nanoseconds);
 
 #endif

@@ -3,12 +3,12 @@
 
 #include "base/poison.h"
 
-/* What is expected of a copy of which nothing is known. Into fresh memory, which a native copy would have to fault in as a whole, that is
-   little: a large array that is copied once is what saves most, and what it comes to is known before the next one. */
+/* The share of pages that is expected to be rewritten while nothing is known. It is small for fresh memory, which a native copy would have
+   to fault in as a whole: a large array that is copied once is what saves most, and its fate is known before the next one is copied. */
 #define LIKELY_WRITTEN (SHARE_ONE / 16)
 #define LIKELY_WRITTEN_FRESH (SHARE_ONE / 256)
 #define LIKELY_READ (SHARE_ONE / 2)
-/* What is paid once for several copies: a seal, pages put where a view was. */
+/* A seal, and pages put where a view was, are paid once and serve about so many copies. */
 #define REPEATS 8
 
 struct slice {
@@ -39,7 +39,8 @@ static unsigned written(const struct scale *scale, unsigned slice)
     return scale->target == NULL ? likely(scale) : scale->target->target[slice];
 }
 
-/* Of a source that was not seen twice nothing speaks against it, unless nothing is known at all. */
+/* The share of the slice's pages that the program is expected to change in the source between two copies. Where only targets are known the
+   source counts as unchanged. */
 static unsigned changed(const struct scale *scale, unsigned slice)
 {
     if (scale->source != NULL)
@@ -53,7 +54,7 @@ static int64_t seal_cost(const struct scale *scale)
     return scale->facts->huge_store ? scale->costs->seal_huge : scale->costs->seal;
 }
 
-/* What is private now and does not change at every copy is sealed once for many. */
+/* What sealing the slice costs this copy: all of what changes at every copy, and a part of what is sealed once for many. */
 static int64_t sealing(const struct scale *scale, unsigned slice, int64_t pages)
 {
     int64_t again = part(pages, changed(scale, slice));
@@ -77,7 +78,7 @@ static void weigh_slice(struct scale *scale, unsigned i)
     struct slice *slice = &scale->slices[i];
 
     slice->native = pages * copy;
-    if (facts->fresh) /* it makes as many pages, and copies as much, as a seal */
+    if (facts->fresh) /* a copy into fresh memory makes as many pages, and copies as much, as a seal does */
         slice->native = pages * (copy + fault > seal_cost(scale) ? copy + fault : seal_cost(scale));
     slice->plain = pages * copy;
     if (!filled)
@@ -85,7 +86,7 @@ static void weigh_slice(struct scale *scale, unsigned i)
     slice->shared = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
                     part(pages * costs->read, facts->huge_views || same ? 0 : read) + sealing(scale, i, pages) +
                     (filled ? pages * costs->drop : part(pages * costs->drop, rewritten));
-    /* Pages that are there are given up only for what is cheaper: to and fro costs most. */
+    /* Pages that the target has are given up only for what is cheaper, because changing to and fro costs most. */
     slice->kept = rewritten + again <= SHARE_ONE / 2 && !(filled && scale->target != NULL && facts->purse < PURSE_OPEN);
 }
 
@@ -110,8 +111,8 @@ static int64_t sum_of(const struct scale *scale, unsigned from, unsigned to)
     return better;
 }
 
-/* A mapping costs something, too: short plain stretches between shared ones are shared with them, and what does not pay for its own is
-   plain. */
+/* Saves mappings, each of which costs something: a short plain stretch between two shared ones is shared with them, and with drop a shared
+   stretch that does not pay for its own mapping becomes plain. */
 static uint64_t merge(const struct scale *scale, uint64_t mask, bool drop)
 {
     unsigned count = scale->count;
@@ -152,8 +153,8 @@ static int64_t native_of(const struct scale *scale, uint64_t mask)
     return native;
 }
 
-/* What is cheaper than a plain copy; and what saves memory as well, where the purse allows it, or without us fresh memory would have cost
-   as much. */
+/* The slices that are cheaper to share than to copy; or also those that only save memory, where the purse allows their price or a native
+   copy into fresh memory would have cost as much. */
 static uint64_t pick(const struct scale *scale)
 {
     const struct facts *facts = scale->facts;
@@ -175,7 +176,7 @@ static uint64_t pick(const struct scale *scale)
     return facts->policy == POLICY_BALANCED && cost_of(scale, worth) <= least + facts->purse ? worth : cheap;
 }
 
-/* Whether what was lost with this history is less than what a plain copy costs at first, where the target has no pages. */
+/* Whether this history's debt is less than what a plain copy would cost at first where the target has no pages. */
 static bool bears(const struct scale *scale)
 {
     const struct facts *facts = scale->facts;
@@ -190,7 +191,7 @@ struct judgement judge_slices(const struct facts *facts, const struct costs *cos
                               const struct history *source)
 {
     struct judgement judgement = {.known = target != NULL};
-    struct scale scale; /* of two kilobytes, which nobody has to zero first */
+    struct scale scale; /* two kilobytes, which need not be zeroed: every member that is read is set below */
 
     scale.facts = facts;
     scale.costs = costs;

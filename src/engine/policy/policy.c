@@ -5,7 +5,7 @@
 
 #include "base/poison.h"
 
-/* So many fates alike, and only every fourth is looked at. */
+/* After so many fates that were alike, only every fourth copy is looked at. */
 #define SETTLED 6
 #define TURNS 4
 
@@ -37,7 +37,7 @@ static struct history *find(struct policy *policy, uint32_t key)
     return history->key == key ? history : NULL;
 }
 
-/* Likewise; a new one takes the place of one that has the same slot. */
+/* The same, but makes a new one where there is none, in place of one that has the same slot. */
 static struct history *make(struct policy *policy, uint32_t key)
 {
     struct history *history = slot(policy, key);
@@ -49,7 +49,7 @@ static struct history *make(struct policy *policy, uint32_t key)
     return history;
 }
 
-/* The most specific one that knows something of targets, or of sources. */
+/* The most specific history that knows something of targets, or of sources. */
 static struct history *who_knows(struct policy *policy, const struct origin *place, bool of_sources)
 {
     for (int i = 0; i < KEYS; i++) {
@@ -100,7 +100,7 @@ bool policy_curious(const struct policy *policy, const struct origin *place, uns
     return history->key != place->keys[BY_SOURCE] || history->fates < SETTLED || history->debt > 0 || turn % TURNS == 0;
 }
 
-/* What is sealed anew is kept twice as long as other copies show what it was: that is not done for less than a quarter of it. */
+/* A block is not sealed anew for less than a quarter of its pages: all of them are kept twice as long as other copies show what it was. */
 #define WORTH_TWICE 4
 
 bool policy_consolidates(size_t pages, size_t copied_pages_since, const struct costs *costs, bool huge_store)

@@ -11,7 +11,8 @@
 
 #define PATIENCE_MS 20000
 
-/* A handler may have jumped away before it blocked its signals, and is counted for ever: patience ends. */
+/* Waits for the threads that are inside, but not for ever: one that a handler jumped away from before it had blocked its signals stays
+   counted. */
 static void await_quiet_ones(void)
 {
     for (int i = 0; i < PATIENCE_MS && entry_quiet_ones() > 0; i++)
@@ -24,7 +25,7 @@ void engine_confine(bool confine)
     descriptor_hide(confine);
     if (!confine)
         return;
-    if (gate_pause()) /* those who are inside leave, and whoever comes finds the door shut */
+    if (gate_pause()) /* afterwards nobody is inside, and whoever comes waits */
         gate_open();
     await_quiet_ones();
     write_guard_end();

@@ -25,7 +25,7 @@ bool entry_begin(struct entry *entry)
     return gate_enter();
 }
 
-/* Whoever waited at the gate for the process to shut itself in is not to begin anything. */
+/* Whether the process shut itself in while the caller waited at the gate: then nothing may begin any more. */
 static bool left_for_confinement(void)
 {
     if (!atomic_load(&confined))

@@ -19,7 +19,7 @@
 /* Makes the state of a child, announced or not, its own; nobody else runs in it. */
 static void adopt(void)
 {
-    if (engine_confined()) /* what it has of the parent's it does not use */
+    if (engine_confined()) /* nothing of the parent's is used any more */
         return;
     entry_after_fork();
     kernel_after_fork();

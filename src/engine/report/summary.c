@@ -15,9 +15,9 @@
 
 #include "base/poison.h"
 
-/* Bytes of the command line that are told. */
+/* At most so many bytes of the command line are told, */
 #define COMMAND_SIZE 800
-#define COMMAND_SHOWN 72 /* to people, of which the program's folder is no part */
+#define COMMAND_SHOWN 72 /* and so many to people, without the program's folder */
 
 struct page_text {
     char *text;
@@ -38,7 +38,7 @@ static void put(struct page_text *page, const char *format, ...)
         page->used += (size_t)length < page->size - page->used ? (size_t)length : page->size - page->used - 1;
 }
 
-/* Bytes of a UTF-8 character that is whole, or 1. */
+/* The length of the UTF-8 character that begins here, or 1 where there is no whole one. */
 static size_t character(const char *text, size_t length)
 {
     unsigned char lead = (unsigned char)text[0];

@@ -7,9 +7,9 @@
 
 #include "base/poison.h"
 
-/* More files than this are not opened because an old one does not serve. */
+/* No more files than this are opened because an old one does not serve any more. */
 #define FILES 8
-/* So many free ranges are tried before the file grows. */
+/* After so many free ranges that are too short the file grows instead. */
 #define TRIES 64
 
 /* No file is longer. */

@@ -61,7 +61,7 @@ static void forget_locked(struct store *store)
     pool_give(&store_pool, store);
 }
 
-/* Whether it is mapped somewhere. What moves meanwhile could be overlooked once. */
+/* Whether any mapping of this process shows it. A mapping that moves during one look could be missed, so that there are two. */
 static bool strays(const struct store *store)
 {
     const struct descriptor *file = &store->file->descriptor;

@@ -17,7 +17,8 @@
 #define WINDOW 4096
 #define BYTES (WINDOW / 8)
 #define RUNS 64
-/* A page that is written one by one costs a fault and a punch that tears a huge page, about so many times what a page costs in bulk. */
+/* A page that the program makes private by a write, which costs a fault and a punch that tears a huge page, is taken to cost so many times
+   what one costs when many are made private at once. */
 #define DISSOLVE 8
 
 /* More than the budget for views by far, unless the administrator raised vm.max_map_count. */
@@ -173,9 +174,9 @@ static bool is_deserted(const struct sweep *sweep)
     return true;
 }
 
-/* Gives the pages of views in [offset, end) that still show the store to the block, in bulk, once so many of them were written one by one
-   that those have cost as much. A write to a page does the same, so that nobody has to be held off. False: not yet, and all is as it
-   was. */
+/* Makes all pages of views in [offset, end) that still show the store private at once, as soon as the pages that were written one by one
+   have cost as much. A write by the program does the same to a page, so that no writer has to be held off. False: not yet, and nothing was
+   changed. */
 static bool dissolve(const struct sweep *sweep, uint64_t offset, uint64_t end, const unsigned char *dead)
 {
     size_t all = 0, kept = 0;
