@@ -16,6 +16,7 @@ command_cowshim_SOURCES = \
     command/common/elf_file.c command/common/elf_file.h \
     command/trail/findings.c command/trail/findings.h \
     command/common/json.c command/common/json.h \
+    command/common/jupyter.c \
     command/common/launch.c command/common/launch.h \
     command/common/library.c command/common/library.h \
     command/common/main.c \
@@ -52,7 +53,7 @@ command_cowshim_SOURCES = \
     command/trail/verdict.c \
     command/trail/world.c command/trail/world.h
 nodist_command_cowshim_SOURCES = command/trail/page.inc
-command_cowshim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) -DPKGLIBDIR='"$(pkglibdir)"'
+command_cowshim_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) -DPKGLIBDIR='"$(pkglibdir)"' -DPYTHONMODULESDIR='"$(pythonmodulesdir)"'
 # The engine has the table of variables; where it is built with a sanitizer, what links it must be too.
 command_cowshim_CFLAGS = $(COWSHIM_WARNINGS) $(COWSHIM_COMMON_FLAGS) $(SANITIZER_FLAGS) $(ELFUTILS_CFLAGS) $(JSON_CFLAGS) $(NCURSES_CFLAGS)
 command_cowshim_LDADD = src/libengine.la $(ELFUTILS_LIBS) $(JSON_LIBS) $(NCURSES_LIBS) -lm

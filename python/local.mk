@@ -5,9 +5,10 @@ dist_modules_DATA = \
     python/cowshim/__main__.py \
     python/cowshim/_first.py \
     python/cowshim/_library.py \
+    python/cowshim/jupyter.py \
     python/cowshim/torch.py \
     python/cowshim/py.typed
 
-dist_check_SCRIPTS += python/tests/run.sh python/tests/wheel.sh
-EXTRA_DIST += python/tests/launch.py
-TESTS += python/tests/run.sh python/tests/wheel.sh
+dist_check_SCRIPTS += python/tests/run.sh python/tests/jupyter.sh python/tests/wheel.sh
+EXTRA_DIST += python/tests/launch.py python/tests/notebook.py
+TESTS += python/tests/run.sh python/tests/jupyter.sh python/tests/wheel.sh

@@ -37,20 +37,20 @@ def _help() -> str:
              "",
              "Options; each sets a variable that libcowshim(7) describes:"]
     for name, alone in SETTINGS.items():
-        lines.append("  --" + name + (" VALUE" if alone is None else "[=VALUE]").ljust(26 - len(name)) + _variable(name))
+        lines.append("  --" + name + (" VALUE" if alone is None else "[=VALUE]").ljust(26 - len(name)) + variable(name))
     lines += [f"  --{name}".ljust(30) + f"{FIRST[name]}.enable() before it begins" for name in _known_first()]
     return "\n".join([*lines, "  --help, --version"])
 
 
-def _variable(option: str) -> str:
-    return "COWSHIM_" + option.upper().replace("-", "_")
+def variable(name: str) -> str:
+    return "COWSHIM_" + name.upper().replace("-", "_")
 
 
-def _option(word: str, following: list[str]) -> tuple[str, str]:
-    """An option of ours with its value, which may be the next word. Raises Wrong."""
+def option(word: str, following: list[str], others: list[str]) -> tuple[str, str]:
+    """An option of ours with its value, which may be the next word; others: names that may have been meant as well. Raises Wrong."""
     name, equals, value = word[2:].partition("=")
     if name not in SETTINGS:
-        near = difflib.get_close_matches(name, [*SETTINGS, *_known_first(), "help", "version"], 1)
+        near = difflib.get_close_matches(name, [*SETTINGS, *others], 1)
         raise Wrong(f"--{name} is not an option" + (f"; did you mean --{near[0]}?" if near else ""))
     if equals:
         return name, value
@@ -72,8 +72,8 @@ def parse(words: list[str]) -> tuple[dict[str, str], list[str], list[str]]:
         if word[2:] in _known_first():
             first.append(FIRST[word[2:]])
             continue
-        name, value = _option(word, rest)
-        settings[_variable(name)] = os.path.abspath(value) if name == "stats" and value != "stderr" else value
+        name, value = option(word, rest, [*_known_first(), "help", "version"])
+        settings[variable(name)] = os.path.abspath(value) if name == "stats" and value != "stderr" else value
     if not rest:
         raise Wrong("no script is given")
     if rest[0].startswith("-") and rest[0] != "-" and not rest[0].startswith(("-m", "-c")):

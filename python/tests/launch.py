@@ -125,7 +125,7 @@ def tell_errors(python, place):
 def tell_tables(python):
     """What is written down twice is the same."""
     from_c = re.findall(r'"COWSHIM_([A-Z_]+)"', open(os.path.join(ROOT, "src/base/config.def")).read())
-    ours = run(python, "-c", "import cowshim.__main__ as m; print(*map(m._variable, m.SETTINGS))").stdout.split()
+    ours = run(python, "-c", "import cowshim.__main__ as m; print(*map(m.variable, m.SETTINGS))").stdout.split()
     check("the options are the variables of the library", set(ours) != {"COWSHIM_" + name for name in from_c} and f"{ours}\n{from_c}")
     built = re.search(r"AC_INIT\(\[cowshim\], \[(.*?)\]", open(os.path.join(ROOT, "configure.ac")).read())[1]
     ours = run(python, "-c", "import cowshim; print(cowshim.__version__)").stdout.strip()
