@@ -50,6 +50,7 @@ command_cowshim_SOURCES = \
     command/trail/trail.c command/trail/trail.h \
     command/trail/try.c \
     command/common/value.c command/common/value.h \
+    command/common/wrap.c command/common/wrap.h \
     command/trail/verdict.c \
     command/trail/world.c command/trail/world.h
 nodist_command_cowshim_SOURCES = command/trail/page.inc

@@ -10,13 +10,13 @@
 #include "base/log.h"
 #include "command/common/command.h"
 #include "command/common/options.h"
+#include "command/common/wrap.h"
 
 /* What getopt_long() returns for the n-th variable is SETTINGS_FIRST + n, and for the n-th option of the sub-command OWN_FIRST + n:
    above every character. */
 enum { SETTINGS_FIRST = 256, OWN_FIRST = SETTINGS_FIRST + CONFIG_COUNT };
 
 #define INDENT 10
-#define WIDTH 80
 #define NAME_SIZE 40
 
 static const char prefix[] = "COWSHIM_";
@@ -224,29 +224,10 @@ bool settings_quiet(void)
     return text != NULL && config_parse(&table[CONFIG_INDEX_log], text, &value) == 0 && value.choice < LOG_LEVEL_WARN;
 }
 
-static void print_wrapped(const char *text)
-{
-    size_t column = WIDTH;
-
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-
-        if (column + 1 + word > WIDTH - 1) {
-            printf("%s%*s%.*s", column == WIDTH ? "" : "\n", INDENT, "", (int)word, text);
-            column = INDENT + word;
-        } else {
-            printf(" %.*s", (int)word, text);
-            column += 1 + word;
-        }
-        text += word + strspn(text + word, " ");
-    }
-    putchar('\n');
-}
-
 void settings_print_option(const char *name, const char *text)
 {
-    printf("  --%s\n", name);
-    print_wrapped(text);
+    printf("  --%s\n%*s", name, INDENT, "");
+    wrap_print(stdout, INDENT, INDENT, text);
 }
 
 static void print_bounds(const struct config_option *option)

@@ -17,10 +17,13 @@
 #include "kernel/pagemap.h"
 #include "kernel/vma.h"
 #include "command/common/settings.h"
+#include "command/common/wrap.h"
 
 /* Below the first the shim shares nothing (kernel/descriptor.c); the second is what most systems give. */
 #define DESCRIPTORS_FEW 64
 #define DESCRIPTORS_ENOUGH 1024
+
+#define INDENT 26 /* of what is found */
 
 static const char *const verdicts[] = {"ok", "degraded", "missing"};
 
@@ -120,11 +123,13 @@ static void print_text(const struct findings *findings)
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->list[i];
 
-        printf("%-9s %-15s %s\n", verdicts[finding->verdict], finding->name, finding->text);
+        printf("%-9s %-15s ", verdicts[finding->verdict], finding->name);
+        wrap_print(stdout, INDENT, INDENT, finding->text);
         if (finding->remedy[0] != '\0')
-            printf("%25s -> %s\n", "", finding->remedy);
+            wrap_format(stdout, 0, INDENT + 3, "%*s-> %s", INDENT, "", finding->remedy);
     }
-    printf("\n%s\n", sums[worst(findings)]);
+    putchar('\n');
+    wrap_print(stdout, 0, 0, sums[worst(findings)]);
 }
 
 static void print_json(const struct findings *findings)

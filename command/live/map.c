@@ -17,7 +17,7 @@
 #define COLUMNS_LEAST 60u
 #define FILE_CELLS 240
 
-const char *const map_kinds[CELL_KINDS] = {"hole", "shared", "in a store, shown once", "private", "dead in a store"};
+const char *const map_kinds[CELL_KINDS] = {"hole", "shared", "shown once", "private", "dead in a store"};
 
 enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 

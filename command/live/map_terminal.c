@@ -4,6 +4,7 @@
 
 #include "command/live/map_draw.h"
 #include "command/common/size_text.h"
+#include "command/common/wrap.h"
 
 /* Of the 256 colours, those that can be told apart by most eyes, on dark and on light ground. */
 static const int colours_of[CELL_KINDS] = {
@@ -69,9 +70,9 @@ static void draw_legend(const struct style *style)
             fprintf(style->out, "\033[48;5;%dm  \033[0m ", colours_of[kind]);
         else
             fprintf(style->out, "%c ", letters_of[kind]);
-        fprintf(style->out, "%s%s", map_kinds[kind], kind == CELL_KINDS - 1 ? "" : "   ");
+        fprintf(style->out, "%s%s", map_kinds[kind], kind == CELL_KINDS - 1 ? "" : "  ");
     }
-    fputs(style->colours ? "\n" : "   + mixed\n", style->out);
+    fputs(style->colours ? "\n" : "  + mixed\n", style->out);
 }
 
 static size_t unit_of(const struct row *row)
@@ -106,7 +107,7 @@ void map_draw_terminal(const struct picture *picture, FILE *out, unsigned width,
     bool stores = false;
 
     map_title(picture->member, title);
-    fprintf(out, "%s\n", title);
+    wrap_print(out, 0, 2, title);
     draw_legend(&style);
     fputc('\n', out);
     for (size_t i = 0; i < picture->row_count; i++) {

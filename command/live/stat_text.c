@@ -8,8 +8,11 @@
 #include "kernel/map.h"
 #include "command/live/scene_read.h"
 #include "command/common/size_text.h"
+#include "command/common/wrap.h"
 
 #define LABEL 11
+#define REMARK (2 + LABEL + 1 + 10 + 2) /* the column of remarks */
+#define WORDS (2 + LABEL + 1 + 12 + 2)  /* and of what became of copies */
 
 static uint64_t seconds_since(uint64_t then)
 {
@@ -23,7 +26,8 @@ static void print_line(const char *label, int64_t bytes, const char *remark)
 {
     char text[SIZE_TEXT];
 
-    printf("  %-*s %10s  %s\n", LABEL, label, size_text(bytes, text), remark);
+    printf("  %-*s %10s  ", LABEL, label, size_text(bytes, text));
+    wrap_print(stdout, REMARK, REMARK, remark);
 }
 
 static void print_arrays(const struct member *member)
@@ -56,8 +60,7 @@ static void print_relatives(const struct scene *scene, const struct member *memb
         for (size_t i = 0; i < other->view_count && !shares; i++)
             shares = scene_member_has_store(member, other->views[i].store);
         if (other != member && shares)
-            printf("  %-*s %10s  process %d (%s) shows some of these stores, too\n", LABEL, "", "", (int)other->process.pid,
-                   other->process.name);
+            printf("%*sprocess %d (%s) shows some of these stores, too\n", REMARK, "", (int)other->process.pid, other->process.name);
     }
 }
 
@@ -76,8 +79,9 @@ static void print_stores(const struct scene *scene, const struct member *member)
     printf("  %-*s %7llu ms  of processor time lost by sharing, and %llu ms won\n", LABEL, "time",
            (unsigned long long)process_count(&member->process, "lost_us") / 1000,
            (unsigned long long)process_count(&member->process, "won_us") / 1000);
-    printf("  %-*s %10zu  of %zu, %zu of them views of stores; %u descriptors\n", LABEL, "mappings", f->mappings, map_limit(), f->views,
-           member->process.header.descriptors);
+    printf("  %-*s %10zu  ", LABEL, "mappings", f->mappings);
+    wrap_format(stdout, REMARK, REMARK, "of %zu, %zu of them views of stores; %u descriptors", map_limit(), f->views,
+                member->process.header.descriptors);
 }
 
 static void print_copies(const struct process *process)
@@ -88,12 +92,14 @@ static void print_copies(const struct process *process)
 
     printf("\n  large copies\n  %*llu %12s  mapped\n", LABEL, (unsigned long long)process_count(process, "copies_shared"),
            size_text((int64_t)process_count(process, "bytes_shared"), text));
-    for (size_t i = 0; i < count; i++)
-        printf("  %*llu %12s  plain: %s\n", LABEL, (unsigned long long)reasons[i].number, size_text((int64_t)reasons[i].bytes, text),
-               process_words(reasons[i].name));
-    if (process_count(process, "seal_failures") > 0)
-        printf("  %*llu %12s  %s\n", LABEL, (unsigned long long)process_count(process, "seal_failures"), "",
-               process_words("seal_failures"));
+    for (size_t i = 0; i < count; i++) {
+        printf("  %*llu %12s  ", LABEL, (unsigned long long)reasons[i].number, size_text((int64_t)reasons[i].bytes, text));
+        wrap_format(stdout, WORDS, WORDS, "plain: %s", process_words(reasons[i].name));
+    }
+    if (process_count(process, "seal_failures") > 0) {
+        printf("  %*llu %12s  ", LABEL, (unsigned long long)process_count(process, "seal_failures"), "");
+        wrap_print(stdout, WORDS, WORDS, process_words("seal_failures"));
+    }
 }
 
 void stat_print(const struct scene *scene, const struct member *member)
@@ -101,9 +107,10 @@ void stat_print(const struct scene *scene, const struct member *member)
     const struct process *process = &member->process;
     char size[SIZE_TEXT], time[SIZE_TEXT];
 
-    printf("%s (%d): cowshim %s, policy %s, arrays and copies from %s on, since %s\n\n", process->name, (int)process->pid,
-           process->header.release, process->header.policy, size_text((int64_t)process->header.min_size, size),
-           time_text(seconds_since(process->header.opened), time));
+    wrap_format(stdout, 0, 2, "%s (%d): cowshim %s, policy %s, arrays and copies from %s on, since %s", process->name, (int)process->pid,
+                process->header.release, process->header.policy, size_text((int64_t)process->header.min_size, size),
+                time_text(seconds_since(process->header.opened), time));
+    putchar('\n');
     print_arrays(member);
     putchar('\n');
     print_stores(scene, member);
@@ -114,7 +121,7 @@ static void print_row(const char *pid, const char *name, const struct figures *f
 {
     char logical[SIZE_TEXT], cost[SIZE_TEXT], saved[SIZE_TEXT];
 
-    printf("%8s %-16.16s %6zu %10s %10s %10s %4.0f%% %8llu %8llu\n", pid, name, f->arrays, size_text((int64_t)f->logical, logical),
+    printf("%7s %-12.12s %6zu %10s %10s %10s %3.0f%% %6llu %6llu\n", pid, name, f->arrays, size_text((int64_t)f->logical, logical),
            size_text((int64_t)figures_cost(f), cost), size_text(figures_saved(f), saved),
            f->logical == 0 ? 0 : 100 * (double)figures_saved(f) / (double)f->logical, (unsigned long long)mapped,
            (unsigned long long)plain);
@@ -125,7 +132,7 @@ void stat_print_all(const struct scene *scene, size_t named, size_t forbidden)
     uint64_t mapped = 0, plain = 0;
     char pid[24];
 
-    printf("%8s %-16s %6s %10s %10s %10s %5s %8s %8s\n", "PID", "NAME", "ARRAYS", "LOGICAL", "COST", "SAVED", "", "MAPPED", "PLAIN");
+    printf("%7s %-12s %6s %10s %10s %10s %4s %6s %6s\n", "PID", "NAME", "ARRAYS", "LOGICAL", "COST", "SAVED", "", "MAPPED", "PLAIN");
     for (size_t i = 0; i < named; i++) {
         const struct process *process = &scene->members[i].process;
 

@@ -18,6 +18,7 @@ expect() {
     shift 2
     problem=
     [ "$code" -eq "$wanted" ] || problem="exit code $code, not $wanted"
+    ! echo "$lines" | tr -d '\r' | grep -v '^ *"\|\[K' | grep -qE '^.{80}' || problem='a line of more than 79 columns'
     for pattern in "$@"; do
         echo "$said" | grep -q -e "$pattern" || problem="${problem:-no line like: $pattern}"
     done
@@ -36,9 +37,15 @@ refuse() {
 $said}"
 }
 
+# What was found may take several lines: here it is in one again.
+join() {
+    awk 'substr($0, 1, 26) ~ /^ +$/ && !/^ *->/ { sub(/^ */, " "); printf "%s", $0; next } { printf "%s%s", NR == 1 ? "" : "\n", $0 } END { print "" }'
+}
+
 doctor() {
-    said=$("$@" 2>&1)
+    lines=$("$@" 2>&1)
     code=$?
+    said=$(echo "$lines" | join)
 }
 
 doctor "$cowshim" doctor
@@ -84,16 +91,18 @@ else
 fi
 
 limited() {
-    said=$(ulimit "$1" "$2" && "$cowshim" doctor 2>&1)
+    lines=$(ulimit "$1" "$2" && "$cowshim" doctor 2>&1)
     code=$?
+    said=$(echo "$lines" | join)
 }
 # The kernel is not blamed: as root we can look at it all the same, and else it is not judged.
 limited -n 40
 expect 'few descriptors: none are taken' 1 '^missing *descriptors.* 40' '-> ulimit -n'
 refuse 'few descriptors: the kernel is not blamed' '-> Linux' '-> mount' 'Too many open files' '^missing *[a-ce-z]'
 if command -v setpriv >/dev/null && [ "$(id -u)" -eq 0 ]; then
-    said=$(ulimit -n 50 && setpriv --reuid=65534 --clear-groups --bounding-set=-all --inh-caps=-all "$cowshim" doctor 2>&1)
+    lines=$(ulimit -n 50 && setpriv --reuid=65534 --clear-groups --bounding-set=-all --inh-caps=-all "$cowshim" doctor 2>&1)
     code=$?
+    said=$(echo "$lines" | join)
     expect 'few descriptors, and no right to more' 1 '^missing *descriptors.* 50' '^ok *kernel, stores *not looked at'
     refuse 'few descriptors, and no right to more: the kernel is not blamed' '-> Linux' '-> mount' 'Too many open files'
 else

@@ -91,6 +91,9 @@ result 'stat --all lists it and adds up' "$(grep -q "\"pid\": *$pid" "$work/json
 timeout 1.5 "$cowshim" stat --watch=0.2 --json "$pid" >"$work/out"
 result 'stat --watch: a line each time' "$([ "$(grep -c "\"pid\":$pid" "$work/out")" -ge 2 ] || cat "$work/out")"
 
+{ "$cowshim" stat "$pid"; "$cowshim" stat --all; COLUMNS=80 "$cowshim" map "$pid"; COLUMNS=80 "$cowshim" map --color=always "$pid"; } |
+    sed "s/$(printf '\033')\[[0-9;]*m//g" >"$work/out"
+result 'stat and map fit 80 columns' "$(grep -E '^.{81}' "$work/out"; [ -s "$work/out" ] || echo nothing)"
 COLUMNS=92 "$cowshim" map "$pid" >"$work/out"
 result 'map: a row for each array, a tenth of it private' "$(
     [ "$(grep -c '^#[0-9]* .* 90% .*[#+].*with #' "$work/out")" -eq 20 ] && grep -q '^#[0-9]* .*100% ==*  *with #' "$work/out" &&

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Documents as text, at most 100 columns wide unless names are longer. */
+/* Documents as text, at most 80 columns wide unless names are longer. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "command/trail/document.h"
 #include "command/common/size_text.h"
 #include "command/common/value.h"
+#include "command/common/wrap.h"
 
 #define SITES_SHOWN 25
 #define FILLED_SHOWN 10
@@ -35,8 +36,9 @@ static void print_reasons(FILE *out, struct json_object *site)
     for (size_t i = 0; i < value_length(reasons); i++) {
         struct json_object *reason = json_object_array_get_idx(reasons, i);
 
-        fprintf(out, "      not shared: %" PRId64 " (%s): %s\n", value_integer(reason, "copies"), size_of(reason, "bytes", bytes),
-                value_text(reason, "words"));
+        fputs("      ", out);
+        wrap_format(out, 6, 8, "not shared: %" PRId64 " (%s): %s", value_integer(reason, "copies"), size_of(reason, "bytes", bytes),
+                    value_text(reason, "words"));
     }
 }
 
@@ -86,22 +88,23 @@ static void print_profile(FILE *out, struct json_object *document)
 {
     struct json_object *processes = value_of(document, "processes");
 
-    fprintf(out, "cowshim profile: %s\n\n%s\n", value_text(document, "command"), value_text(document, "verdict"));
+    fprintf(out, "cowshim profile: %s\n\n", value_text(document, "command"));
+    wrap_print(out, 0, 0, value_text(document, "verdict"));
     for (size_t i = 0; i < value_length(processes); i++) {
         struct json_object *process = json_object_array_get_idx(processes, i);
 
         if (value_length(processes) > 1)
             fprintf(out, "\nprocess %" PRId64 ": %s\n", value_integer(process, "pid"), value_text(process, "command"));
         if (i > 0)
-            fprintf(out, "%s\n", value_text(process, "verdict"));
+            wrap_print(out, 0, 0, value_text(process, "verdict"));
         if (!value_flag(process, "ended") && *value_text(process, "killed") == '\0')
-            fputs("(It did not come to its own end: what follows is what was seen until then.)\n", out);
+            fputs("(It did not come to its own end: what follows was seen until then.)\n", out);
         print_sites(out, process);
         print_filled(out, process);
     }
     if (value_length(processes) > 0)
-        fputs("\n  saved: at the peak; share: of the bytes, what can be shared; same: pages that were still the same\n"
-              "  when the copy was freed or overwritten, by samples.\n",
+        fputs("\n  saved: at the peak; share: of the bytes, what can be shared; same: pages\n"
+              "  that were still the same when the copy was freed or overwritten, by samples.\n",
               out);
 }
 
@@ -109,7 +112,8 @@ static void print_stats(FILE *out, struct json_object *document)
 {
     struct json_object *processes = value_of(document, "processes");
 
-    fprintf(out, "cowshim stats: %s\n\n%s\n", value_text(document, "command"), value_text(document, "verdict"));
+    fprintf(out, "cowshim stats: %s\n\n", value_text(document, "command"));
+    wrap_print(out, 0, 0, value_text(document, "verdict"));
     for (size_t i = 0; i < value_length(processes); i++) {
         struct json_object *process = json_object_array_get_idx(processes, i);
 
