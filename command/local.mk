@@ -69,6 +69,14 @@ command/trail/page.inc: command/trail/page.html
 	@$(MKDIR_P) command/trail
 	$(AM_V_GEN)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $(srcdir)/command/trail/page.html >$@.new && mv $@.new $@
 
+# What the command says in JSON.
+if COMMAND
+schemadir = $(pkgdatadir)/schema
+schema_DATA = $(schemas)
+endif
+schemas = doc/schema/doctor.json doc/schema/profile.json doc/schema/stat.json doc/schema/stats.json
+EXTRA_DIST += doc/json.md $(schemas)
+
 EXTRA_DIST += command/completions/bash/cowshim command/completions/zsh/_cowshim
 if COMMAND
 bashcompletiondir = $(datadir)/bash-completion/completions
@@ -83,7 +91,8 @@ command_tests_target_CFLAGS = $(COWSHIM_WARNINGS) -fno-builtin
 command_tests_target_CPPFLAGS = $(AM_CPPFLAGS)
 command_tests_without_CFLAGS = $(COWSHIM_WARNINGS)
 
-dist_check_SCRIPTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh command/tests/readme.sh
+dist_check_SCRIPTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh command/tests/readme.sh command/tests/schemas.sh
+EXTRA_DIST += command/tests/schemas.py
 if COMMAND
-TESTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh command/tests/readme.sh
+TESTS += command/tests/run.sh command/tests/completions.sh command/tests/see.sh command/tests/doctor.sh command/tests/readme.sh command/tests/schemas.sh
 endif

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "command/common/value.h"
+
 static void set(struct json_object *object, const char *name, uint64_t value)
 {
     json_object_object_add(object, name, json_object_new_int64((int64_t)value));
@@ -71,6 +73,7 @@ struct json_object *json_member(const struct member *member)
     const struct process *process = &member->process;
     struct json_object *object = json_figures(&member->figures);
 
+    set(object, "format", VALUE_FORMAT);
     set(object, "pid", (uint64_t)process->pid);
     set_text(object, "name", process->name);
     set_text(object, "release", process->header.release);

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The member "format" of what we say in JSON: see doc/json.md. */
+#define VALUE_FORMAT 1
+
 void value_set(struct json_object *object, const char *name, struct json_object *value); /* takes the value */
 void value_set_integer(struct json_object *object, const char *name, uint64_t value);
 void value_set_real(struct json_object *object, const char *name, double value);

@@ -17,6 +17,7 @@
 #include "kernel/pagemap.h"
 #include "kernel/vma.h"
 #include "command/common/settings.h"
+#include "command/common/value.h"
 #include "command/common/wrap.h"
 
 /* Below the first the shim shares nothing (kernel/descriptor.c); the second is what most systems give. */
@@ -137,6 +138,7 @@ static void print_json(const struct findings *findings)
     struct json_object *whole = json_object_new_object();
     struct json_object *list = json_object_new_array();
 
+    json_object_object_add(whole, "format", json_object_new_int(VALUE_FORMAT));
     json_object_object_add(whole, "release", json_object_new_string(PACKAGE_VERSION));
     json_object_object_add(whole, "verdict", json_object_new_string(verdicts[worst(findings)]));
     for (size_t i = 0; i < findings->count; i++) {

@@ -15,6 +15,7 @@
 #include "command/live/scene.h"
 #include "command/common/settings.h"
 #include "command/common/size_text.h"
+#include "command/common/value.h"
 #include "command/live/stat_text.h"
 
 struct question {
@@ -125,6 +126,7 @@ static void print_json(const struct question *question, const struct scene *scen
             json_object_array_add(list, json_member(&scene->members[i]));
     if (question->all) {
         all = json_object_new_object();
+        json_object_object_add(all, "format", json_object_new_int(VALUE_FORMAT));
         json_object_object_add(all, "processes", list);
         json_object_object_add(all, "total", json_figures(&scene->figures));
     }

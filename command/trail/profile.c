@@ -232,6 +232,7 @@ static struct json_object *make_document(const char *folder, char **argv, bool a
     for_files(folder, read_one, &reading);
     json_object_array_sort(processes, compare_peaks);
     first = value_length(processes) == 0 ? NULL : json_object_array_get_idx(processes, 0);
+    value_set_integer(document, "format", VALUE_FORMAT);
     value_set_text(document, "cowshim", "profile");
     value_set_text(document, "version", PACKAGE_VERSION);
     value_set_text(document, "mode", apply ? "apply" : "observe");

@@ -71,6 +71,7 @@ static struct json_object *stats_document(struct json_object *lines, const char 
     char *verdict = stats_verdict(lines);
     struct json_object *document = json_object_new_object();
 
+    value_set_integer(document, "format", VALUE_FORMAT);
     value_set_text(document, "cowshim", "stats");
     value_set_text(document, "command", path);
     value_set_text(document, "verdict", verdict);
