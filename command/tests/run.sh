@@ -89,7 +89,7 @@ cp out run-help
 run help run
 cmp -s out run-help && expect 'help run is run --help' 0 no-err . || fail 'help run is run --help' 'they differ'
 long=$(for name in run try profile report stat map top jupyter doctor; do "$cowshim" $name --help; done | awk 'length > 80'; "$cowshim" --help | awk 'length > 80')
-printf '%s' "$long" >out
+echo "$long" >out
 expect 'no help is wider than 80 columns' 0 no-out .
 if [ -w /dev/full ]; then
     "$cowshim" --help >/dev/full 2>err

@@ -22,9 +22,9 @@ from . import Stats, __main__, _library, active, saved, stats
 
 HELP = """\
 Usage: cowshim jupyter install [OPTION]...
-Makes a kernel for Jupyter: the Python that is python3 here, under the shim. Then
-choose "Python 3 (cowshim)" in Jupyter, and say %load_ext cowshim in a notebook to
-see after each cell what is saved.
+Makes a kernel for Jupyter: the Python that is python3 here, under the shim.
+Then choose "Python 3 (cowshim)" in Jupyter, and say %load_ext cowshim in a
+notebook to see after each cell what is saved.
 
 Options:
   --sys-prefix
