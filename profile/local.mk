@@ -29,7 +29,7 @@ src_libcowshim_profile_la_LDFLAGS = -module -avoid-version -shared -Wl,-z,defs -
 
 dist_check_SCRIPTS += profile/tests/run.sh
 EXTRA_DIST += profile/tests/five.py profile/tests/filled.py profile/tests/native.cpp profile/tests/profile.py
-if COMMAND
+if TOOLS
 if PROFILE
 TESTS += profile/tests/run.sh
 endif

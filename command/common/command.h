@@ -15,13 +15,20 @@ enum command_exit {
 struct command {
     const char *name;
     const char *help;
-    /* argv[0] is "cowshim NAME", as getopt(3) shall print it. Returns the exit code. */
+    /* argv[0] is "cowshim NAME", as getopt(3) shall print it. Returns the exit code. NULL: it is in the tools. */
     int (*function)(int argc, char **argv);
 };
 
-#define COMMAND(name, help) int command_##name(int argc, char **argv);
+#define COMMAND(name, place, help) int command_##name(int argc, char **argv);
 #include "command/common/commands.def"
 #undef COMMAND
+
+/* What a program of ours does before and after all else. command_end() returns the exit code. */
+void command_begin(void);
+int command_end(int code);
+int command_call(const struct command *command, int argc, char **argv);
+/* Becomes the program that has the sub-command, with the arguments behind argv[0]. Returns an exit code after a message. */
+int tools_become(const char *name, char **argv);
 
 /* A process id as typed; -1 and a message when it is none. */
 pid_t command_parse_pid(const char *text);

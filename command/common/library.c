@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "command/common/command.h"
+#include "command/common/place.h"
 
 #define LIBRARY "libcowshim.so"
 /* What ld.so takes to end an entry; there is no way to quote them. */
@@ -30,37 +31,12 @@ static char *absolute(const char *path)
     return whole;
 }
 
-/* The folder that the executable is in, and the folder above that. False where /proc does not tell. */
-static bool executable_place(char folder[PATH_MAX], char above[PATH_MAX])
-{
-    ssize_t length = readlink("/proc/self/exe", folder, PATH_MAX - 1);
-    char *slash;
-
-    if (length <= 0)
-        return false;
-    folder[length] = '\0';
-    slash = strrchr(folder, '/');
-    if (slash == NULL)
-        return false;
-    *slash = '\0';
-    /* libtool keeps the executable here and a script where one expects it. */
-    slash = strrchr(folder, '/');
-    if (slash != NULL && strcmp(slash, "/.libs") == 0)
-        *slash = '\0';
-    strcpy(above, folder);
-    slash = strrchr(above, '/');
-    if (slash == NULL)
-        return false;
-    *slash = '\0';
-    return true;
-}
-
 /* The places to look at, in this order; NULL ends them. The build tree counts only where the executable is in a folder
    called command, as it is there: an installed command must not take what somebody left in PREFIX/src. */
 static void list_places(char *places[4])
 {
     char folder[PATH_MAX], above[PATH_MAX];
-    bool known = executable_place(folder, above);
+    bool known = place_executable(folder, above);
     const char *name = known ? strrchr(folder, '/') : NULL;
     unsigned count = 0;
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The command `cowshim`: finds the sub-command and leaves the rest to it. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/near.h"
-#include "base/page.h"
 #include "command/common/command.h"
 
 static const struct command commands[] = {
-#define COMMAND(name, help) {#name, help, command_##name},
+#define HERE(function) function
+#define TOOLS(function) NULL
+#define COMMAND(name, place, help) {#name, help, place(command_##name)},
 #include "command/common/commands.def"
 #undef COMMAND
 };
@@ -50,13 +50,9 @@ static int version_print(void)
     return EXIT_SUCCESS;
 }
 
-static int command_start(const struct command *command, int argc, char **argv)
+static int start(const struct command *command, int argc, char **argv)
 {
-    static char title[40];
-
-    snprintf(title, sizeof title, "cowshim %s", command->name);
-    argv[0] = title;
-    return command->function(argc, argv);
+    return command->function == NULL ? tools_become(command->name, argv) : command_call(command, argc, argv);
 }
 
 static int unknown(const char *what, const char *name)
@@ -84,7 +80,7 @@ static int help_of(int argc, char **argv)
     if (argc < 2 || strcmp(argv[1], "help") == 0)
         return help_print();
     command = command_find(argv[1]);
-    return command == NULL ? unknown("a command", argv[1]) : command_start(command, 2, help);
+    return command == NULL ? unknown("a command", argv[1]) : start(command, 2, help);
 }
 
 static int dispatch(int argc, char **argv)
@@ -105,20 +101,11 @@ static int dispatch(int argc, char **argv)
     if (*word == '-')
         return unknown("an option", word);
     command = command_find(word);
-    return command == NULL ? unknown("a command", word) : command_start(command, argc - 1, argv + 1);
+    return command == NULL ? unknown("a command", word) : start(command, argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
 {
-    int code;
-
-    /* The bounds in the table of options depend on it. */
-    page_init();
-    code = dispatch(argc, argv);
-    /* A full disk or a closed pipe behind stdout is a failure too. */
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        message_error("stdout: %s", strerror(errno));
-        return EXIT_USAGE;
-    }
-    return code;
+    command_begin();
+    return command_end(dispatch(argc, argv));
 }

@@ -2,11 +2,11 @@
 /* cowshim run [OPTION]... [--] PROGRAM [ARGUMENT]...: sets the environment and becomes the program. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "command/common/command.h"
 #include "command/common/launch.h"
-#include "command/trail/profile.h"
 #include "command/common/settings.h"
 
 static int help_print(void)
@@ -28,6 +28,27 @@ static int help_print(void)
     return EXIT_SUCCESS;
 }
 
+/* The variables are set. */
+static int run_and_report(char **program, const char *report)
+{
+    static char title[] = "cowshim run", apply[] = "--apply", output[] = "--output", end[] = "--";
+    size_t count = 0;
+    char **words;
+
+    while (program[count] != NULL)
+        count++;
+    words = calloc(count + 6, sizeof *words);
+    if (words == NULL)
+        return EXIT_USAGE;
+    words[0] = title;
+    words[1] = apply;
+    words[2] = output;
+    words[3] = strdup(report);
+    words[4] = end;
+    memcpy(words + 5, program, count * sizeof *words);
+    return tools_become("profile", words);
+}
+
 int command_run(int argc, char **argv)
 {
     const char *report = NULL;
@@ -36,5 +57,5 @@ int command_run(int argc, char **argv)
 
     if (code >= 0)
         return code;
-    return report != NULL ? profile_run(argv + optind, true, report) : launch(argv + optind, NULL);
+    return report != NULL ? run_and_report(argv + optind, report) : launch(argv + optind, NULL);
 }

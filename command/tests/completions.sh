@@ -51,9 +51,9 @@ if command -v bash >/dev/null; then
         "$(bash_offers cowshim run --mode off --mo)" '--mode'
     offers 'bash: an option that stands alone takes no value' "$(bash_offers cowshim run --stats --mo)" '--mode'
     offers 'bash: options of profile' "$(bash_offers cowshim profile --ap)" '--apply'
-    offers 'bash: a program behind a file' "$(bash_offers cowshim profile --output out.html cowshi)" 'cowshim'
+    offers 'bash: a program behind a file' "$(bash_offers cowshim profile --output out.html cowshim-to)" 'cowshim-tools'
     offers 'bash: files of report' "$(cd "$source" && bash_offers cowshim report LIC)" 'LICENSE'
-    offers 'bash: programs' "$(bash_offers cowshim run -- cowshi)" 'cowshim'
+    offers 'bash: programs' "$(bash_offers cowshim run -- cowshim-to)" 'cowshim-tools'
     for command in stat map top doctor; do
         options=$(cowshim $command --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | tr '\n' ' ')
         offers "bash: options of $command are those of its help" "$(bash_offers cowshim $command --)" "${options% }"

@@ -228,8 +228,18 @@ else
     run run printenv LD_PRELOAD
     expect 'a prefix that was moved elsewhere' 0 out "^$work/prefix/lib/cowshim/libcowshim.so\$"
 fi
+run stat 1
+expect 'without the tools it says what is missing' 127 err "cowshim stat is in the program cowshim-tools, which is not installed here ($work/prefix/bin/cowshim-tools)"
+run run --report report.html true
+expect 'a report is made by the tools' 127 err 'cowshim profile is in the program cowshim-tools'
+run help doctor
+expect 'and so is their help' 127 err 'cowshim doctor is in the program cowshim-tools'
 cowshim=$build/command/cowshim
 export COWSHIM_LIBRARY="$library"
+
+if [ -e "$library" ]; then
+    is 'the command itself needs nothing but libc' '' "$(objdump -p "$cowshim" | sed -n 's/^ *NEEDED *//p' | grep -v '^libc\.so\|^ld-linux')"
+fi
 
 ### Programs in which the shim will not be active: one line, and they run
 one_warning() {

@@ -41,7 +41,7 @@ END
 
 # The build as it lies, less objects.
 list_build() {
-    (cd "$build" && find src/.libs/libcowshim.so command/cowshim tests/unit tests/preload tests/model -type f -perm -u+x ! -name '*.la')
+    (cd "$build" && find src/.libs/libcowshim.so command/cowshim command/cowshim-tools tests/unit tests/preload tests/model -type f -perm -u+x ! -name '*.la')
 }
 
 # The tests and the tables that they read.
