@@ -18,8 +18,8 @@ bool document_check_output(const char *path, const char *option)
 {
     FILE *file;
 
-    if (!ends_in(path, ".html") && !ends_in(path, ".json") && !ends_in(path, ".txt")) {
-        message_error("%s %s: accepted are names that end in .html, .json or .txt", option, path);
+    if (!ends_in(path, ".html") && !ends_in(path, ".json") && !ends_in(path, ".txt") && !ends_in(path, ".folded")) {
+        message_error("%s %s: accepted are names that end in .html, .json, .txt or .folded", option, path);
         return false;
     }
     file = fopen(path, "ae");
@@ -40,7 +40,7 @@ static int print(FILE *out, const char *path, struct json_object *document, stru
             fprintf(out, "%s\n", json_object_to_json_string_ext(one, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     else
         for (struct json_object *one = document; one != NULL; one = one == document ? after : NULL)
-            document_print_text(out, one);
+            (ends_in(path, ".folded") ? document_print_folded : document_print_text)(out, one);
     return 0;
 }
 

@@ -39,6 +39,10 @@ static void print_reasons(FILE *out, struct json_object *site)
         fputs("      ", out);
         wrap_format(out, 6, 8, "not shared: %" PRId64 " (%s): %s", value_integer(reason, "copies"), size_of(reason, "bytes", bytes),
                     value_text(reason, "words"));
+        if (*value_text(reason, "advice") != '\0') {
+            fputs("        -> ", out);
+            wrap_print(out, 11, 11, value_text(reason, "advice"));
+        }
     }
 }
 
@@ -50,6 +54,8 @@ static void print_site(FILE *out, struct json_object *site)
             size_of(site, "bytes", bytes), percent_of(site, "share", share), percent_of(site, "same", same), value_text(site, "where"));
     if (*value_text(site, "source") != '\0')
         fprintf(out, "      %s\n", value_text(site, "source"));
+    if (*value_text(site, "via") != '\0')
+        fprintf(out, "      by way of %s\n", value_text(site, "via"));
     print_reasons(out, site);
 }
 
@@ -84,12 +90,26 @@ static void print_filled(FILE *out, struct json_object *process)
     }
 }
 
+static void print_totals(FILE *out, struct json_object *document)
+{
+    struct json_object *totals = value_of(document, "totals");
+    char copied[SIZE_TEXT], could[SIZE_TEXT], native[SIZE_TEXT], shim[SIZE_TEXT];
+
+    if (value_integer(totals, "processes") < 2)
+        return;
+    wrap_format(out, 0, 0, "All %" PRId64 " processes: %s copied, of which %s can be shared; their peaks add up to %s without the shim and %s with it.",
+                value_integer(totals, "processes"), size_of(value_of(totals, "copied"), "bytes", copied),
+                size_of(value_of(totals, "could_share"), "bytes", could), size_of(totals, "peaks_native", native),
+                size_of(totals, "peaks_shim", shim));
+}
+
 static void print_profile(FILE *out, struct json_object *document)
 {
     struct json_object *processes = value_of(document, "processes");
 
     fprintf(out, "cowshim profile: %s\n\n", value_text(document, "command"));
     wrap_print(out, 0, 0, value_text(document, "verdict"));
+    print_totals(out, document);
     for (size_t i = 0; i < value_length(processes); i++) {
         struct json_object *process = json_object_array_get_idx(processes, i);
 
@@ -106,6 +126,37 @@ static void print_profile(FILE *out, struct json_object *document)
         fputs("\n  saved: at the peak; share: of the bytes, what can be shared; same: pages\n"
               "  that were still the same when the copy was freed or overwritten, by samples.\n",
               out);
+}
+
+/* A frame as a word of the format: without the characters that end one. */
+static void print_frame(FILE *out, const char *frame)
+{
+    for (; *frame != '\0'; frame++)
+        fputc(*frame == ';' || *frame == '\n' ? ',' : *frame, out);
+}
+
+void document_print_folded(FILE *out, struct json_object *document)
+{
+    struct json_object *processes = value_of(document, "processes");
+
+    for (size_t i = 0; i < value_length(processes); i++) {
+        struct json_object *process = json_object_array_get_idx(processes, i);
+        struct json_object *stacks = value_of(process, "stacks");
+
+        for (size_t k = 0; k < value_length(stacks); k++) {
+            struct json_object *stack = json_object_array_get_idx(stacks, k);
+            struct json_object *frames = value_of(stack, "frames");
+
+            if (value_length(processes) > 1)
+                fprintf(out, "process %" PRId64 "%s", value_integer(process, "pid"), value_length(frames) > 0 ? ";" : "");
+            for (size_t n = value_length(frames); n-- > 0;) {
+                print_frame(out, json_object_get_string(json_object_array_get_idx(frames, n)));
+                if (n > 0)
+                    fputc(';', out);
+            }
+            fprintf(out, " %" PRId64 "\n", value_integer(stack, "bytes"));
+        }
+    }
 }
 
 static void print_stats(FILE *out, struct json_object *document)

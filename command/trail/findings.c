@@ -18,13 +18,41 @@ const char *findings_reason_words(unsigned reason)
     return reason == FINDINGS_SMALL ? "smaller than COWSHIM_MIN_SIZE" : reason_words((enum reason)reason);
 }
 
+/* What to do about it; NULL where there is nothing to advise. */
+const char *findings_reason_advice(unsigned reason)
+{
+    static const char *const advice[FINDINGS_REASONS] = {
+        [REASON_incongruent] = "copy whole arrays, or make rows a multiple of 4096 bytes (512 doubles): then slices begin where pages do",
+        [REASON_small] = "copy larger pieces at a time",
+        [REASON_not_source] = "what is copied from must be a large allocation of malloc: not a mapped file, and not smaller than "
+                              "COWSHIM_MIN_SIZE",
+        [REASON_not_target] = "what is copied to must be a large allocation of malloc: not a mapped file, and not smaller than "
+                              "COWSHIM_MIN_SIZE",
+        [REASON_device] = "make the copies before the accelerator is opened, or in another process",
+        [REASON_pinned] = "make the copies before io_uring or asynchronous reads are set up, or in another process",
+        [REASON_no_guard] = "cowshim doctor says what this machine lacks",
+        [REASON_no_pagemap] = "cowshim doctor says what this machine lacks",
+        [REASON_no_store] = "cowshim doctor says what this machine lacks",
+        [REASON_budget] = "fewer and larger copies, or a higher vm.max_map_count or ulimit -n",
+        [REASON_unlikely] = "it is rewritten soon: write into the array that is there (out=, copyto) instead of copying it first",
+        [FINDINGS_SMALL] = "cowshim run --min-size 64K takes smaller copies in",
+    };
+
+    return reason < FINDINGS_REASONS ? advice[reason] : NULL;
+}
+
 static void count(struct tally *tally, uint64_t times, uint64_t bytes)
 {
     tally->count += times;
     tally->bytes += bytes;
 }
 
-/* The site of a stack: stacks that end at the same place are one. */
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* The site of a stack: stacks that end at the same place are one; a line that calls a library has a site for each line in there. */
 static struct site *site_of(struct findings *findings, uint32_t stack, bool apart)
 {
     struct place_words *place;
@@ -34,7 +62,8 @@ static struct site *site_of(struct findings *findings, uint32_t stack, bool apar
         stack = findings->trail->stack_count; /* the entry of what is not known */
     place = &findings->places[stack];
     for (unsigned i = 0; i < findings->site_count; i++)
-        if (findings->sites[i].apart == apart && strcmp(findings->sites[i].place->where, place->where) == 0)
+        if (findings->sites[i].apart == apart && strcmp(findings->sites[i].place->where, place->where) == 0 &&
+            same_text(findings->sites[i].place->via, place->via))
             return &findings->sites[i];
     sites = realloc(findings->sites, (findings->site_count + 1) * sizeof *sites);
     if (sites == NULL)

@@ -47,6 +47,7 @@ void findings_free(struct findings *findings);
 
 const char *findings_reason_name(unsigned reason);
 const char *findings_reason_words(unsigned reason);
+const char *findings_reason_advice(unsigned reason);
 
 /* Whether the peak is lower by an amount that is worth a word. */
 bool verdict_helps(const struct findings *findings);

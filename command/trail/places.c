@@ -125,6 +125,7 @@ static void add_interpreted(struct place_words *place, const char *text, size_t 
 {
     static const char *const libraries[] = {"/site-packages/", "/dist-packages/", "/lib/python", "<frozen", "<__array_function__", NULL};
     bool own = false;
+    char *innermost = NULL;
 
     while (length > 0) {
         const char *newline = memchr(text, '\n', length);
@@ -133,6 +134,8 @@ static void add_interpreted(struct place_words *place, const char *text, size_t 
         int line;
 
         if (read_python(text, part, file, &line, function)) {
+            if (!own && innermost == NULL && *file != '<' && has(file, libraries))
+                innermost = format("%s:%d in %s", base_name(file), line, function);
             if (!own && (place->where == NULL || !has(file, libraries)))
                 set_place(place, function, file, line);
             own = own || !has(file, libraries);
@@ -145,6 +148,10 @@ static void add_interpreted(struct place_words *place, const char *text, size_t 
         text += part;
         length -= part;
     }
+    if (own)
+        place->via = innermost;
+    else
+        free(innermost);
 }
 
 struct native {
@@ -229,6 +236,7 @@ void places_free(struct place_words *places, const struct trail *trail)
             free(places[i].frames[k]);
         free(places[i].frames);
         free(places[i].where);
+        free(places[i].via);
         free(places[i].file);
         free(places[i].function);
     }

@@ -15,6 +15,7 @@ struct place_words {
     char *file;  /* or NULL */
     int line;
     char *function;       /* or NULL */
+    char *via;            /* the line of a library that copies, where `where` is the program's that calls it; or NULL */
     const char *language; /* "python", "r", "native" */
 };
 

@@ -31,7 +31,7 @@ static int help_print(void)
          "saved. What follows PROGRAM is PROGRAM's.\n"
          "\n"
          "Options:");
-    settings_print_option("output FILE, -o FILE", "FILE.html: a page to look at; FILE.json: all that is known; FILE.txt: the text that"
+    settings_print_option("output FILE, -o FILE", "FILE.html: a page to look at; FILE.json: all that is known; FILE.folded: stacks for speedscope and flamegraph.pl; FILE.txt: the text that"
                                                   " otherwise goes to stderr");
     settings_print_option("apply", "share what can be shared, and say what that saved");
     settings_print_option("help", "this text");
@@ -221,6 +221,40 @@ static const char *nothing_seen(int code)
                : "The shim would not lower the peak, because no large allocation and no large copy was seen.";
 }
 
+static void add_tally(struct json_object *totals, const char *name, struct json_object *processes)
+{
+    struct json_object *tally = json_object_new_object();
+    int64_t copies = 0, bytes = 0;
+
+    for (size_t i = 0; i < value_length(processes); i++) {
+        struct json_object *one = value_of(json_object_array_get_idx(processes, i), name);
+
+        copies += value_integer(one, "copies");
+        bytes += value_integer(one, "bytes");
+    }
+    value_set_integer(tally, "copies", (uint64_t)copies);
+    value_set_integer(tally, "bytes", (uint64_t)bytes);
+    value_set(totals, name, tally);
+}
+
+/* Of all processes. Peaks are added up as if they were at the same time: more is not known. */
+static struct json_object *totals_json(struct json_object *processes)
+{
+    struct json_object *totals = json_object_new_object();
+    int64_t native = 0, shim = 0;
+
+    for (size_t i = 0; i < value_length(processes); i++) {
+        native += value_integer(json_object_array_get_idx(processes, i), "peak_native");
+        shim += value_integer(json_object_array_get_idx(processes, i), "peak_shim");
+    }
+    value_set_integer(totals, "processes", value_length(processes));
+    add_tally(totals, "copied", processes);
+    add_tally(totals, "could_share", processes);
+    value_set_integer(totals, "peaks_native", (uint64_t)native);
+    value_set_integer(totals, "peaks_shim", (uint64_t)shim);
+    return totals;
+}
+
 static struct json_object *make_document(const char *folder, char **argv, bool apply, const struct ending *ending)
 {
     struct json_object *document = json_object_new_object();
@@ -243,6 +277,7 @@ static struct json_object *make_document(const char *folder, char **argv, bool a
     value_set_integer(document, "min_size", config_size(min_size));
     value_set_integer(document, "exit_code", (uint64_t)ending->code);
     value_set_real(document, "seconds", ending->seconds);
+    value_set(document, "totals", totals_json(processes));
     value_set(document, "processes", processes);
     free(command);
     return document;

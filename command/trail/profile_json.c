@@ -29,6 +29,7 @@ static struct json_object *reasons(const struct tally *by_reason)
         reason = tally_json(&by_reason[i]);
         value_set_text(reason, "reason", findings_reason_name(i));
         value_set_text(reason, "words", findings_reason_words(i));
+        value_set_text(reason, "advice", findings_reason_advice(i));
         json_object_array_add(list, reason);
     }
     return list;
@@ -50,6 +51,7 @@ static struct json_object *place_json(const struct site *site)
     char *source = place_source(place);
 
     value_set_text(object, "where", place->where);
+    value_set_text(object, "via", place->via);
     value_set_text(object, "file", place->file);
     value_set_integer(object, "line", (uint64_t)place->line);
     value_set_text(object, "function", place->function);
@@ -173,6 +175,8 @@ struct json_object *profile_json_process(const struct findings *findings)
     value_set_integer(process, "peak_native", simulation->peak_native);
     value_set_integer(process, "peak_shim", simulation->peak_shim);
     value_set_real(process, "peak_seconds", simulation->peak_seconds);
+    value_set_integer(process, "most_saved", (uint64_t)simulation->most_saved);
+    value_set_real(process, "most_saved_seconds", simulation->most_seconds);
     value_set_integer(process, "saved_at_peak", (uint64_t)findings->saved);
     value_set_integer(process, "allocations", findings->blocks);
     value_set(process, "copied", tally_json(&findings->all));

@@ -31,7 +31,8 @@ struct simulation {
     unsigned point_count;
     uint64_t peak_native, peak_shim;
     double peak_seconds, seconds; /* when the native peak was; how long it took */
-    double most_saved;            /* at any moment */
+    double most_saved;            /* at any moment, */
+    double most_seconds;          /* and when that was */
 };
 
 /* policy: enum config_policy. False: out of memory. */

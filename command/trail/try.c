@@ -17,7 +17,7 @@ static int help_print(void)
          "shows more. What follows PROGRAM is PROGRAM's.\n"
          "\n"
          "Options:");
-    settings_print_option("output FILE, -o FILE", "where the page goes (FILE.html; .json and .txt as with `cowshim profile`);"
+    settings_print_option("output FILE, -o FILE", "where the page goes (FILE.html; .json, .folded and .txt as with `cowshim profile`);"
                                                   " otherwise it is in $TMPDIR or /tmp");
     settings_print_option("help", "this text");
     puts("\n"

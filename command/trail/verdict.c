@@ -27,18 +27,37 @@ static void write_place(FILE *out, const struct place_words *place)
         fputs(place->where, out);
 }
 
+/* What is saved by all copies of one line of the program, whatever of a library it calls; 0 where an earlier site is of that line. */
+static double saved_by_line(const struct findings *findings, unsigned number)
+{
+    const char *where = findings->sites[number].place->where;
+    double saved = 0;
+
+    for (unsigned i = 0; i < findings->site_count; i++) {
+        const struct site *site = &findings->sites[i];
+
+        if (site->apart || strcmp(site->place->where, where) != 0)
+            continue;
+        if (i < number)
+            return 0;
+        saved += site->saved;
+    }
+    return saved;
+}
+
 /* ": line 41 of model.py is 80 % of it, line 9 of load.py 15 %." */
 static void write_sites(FILE *out, const struct findings *findings)
 {
-    for (unsigned i = 0; i < 2 && i < findings->site_count && findings->saved > 0; i++) {
-        const struct site *site = &findings->sites[i];
-        double share = site->saved / findings->saved;
+    unsigned told = 0;
 
-        if (site->apart || share < 0.1)
-            break;
-        fputs(i == 0 ? ": " : ", ", out);
-        write_place(out, site->place);
-        fprintf(out, i == 0 ? " is %.0f %% of it" : " %.0f %%", share * 100);
+    for (unsigned i = 0; told < 2 && i < findings->site_count && findings->saved > 0; i++) {
+        double share = saved_by_line(findings, i) / findings->saved;
+
+        if (share < 0.1)
+            continue;
+        fputs(told == 0 ? ": " : ", ", out);
+        write_place(out, findings->sites[i].place);
+        fprintf(out, told++ == 0 ? " is %.0f %% of it" : " %.0f %%", share * 100);
     }
     fputs(".", out);
 }
@@ -102,10 +121,17 @@ static void write_plain(FILE *out, const struct findings *findings)
         fprintf(out, "%.0f %% of what it copies cannot be shared (%s).", share, findings_reason_words(worst));
 }
 
+/* "0.3 s", "17 s": since the start. */
+static const char *seconds_text(double seconds, char text[SIZE_TEXT])
+{
+    snprintf(text, SIZE_TEXT, seconds < 10 ? "%.1f s" : "%.0f s", seconds);
+    return text;
+}
+
 static void write_because(FILE *out, const struct findings *findings)
 {
     const struct simulation *simulation = &findings->simulation;
-    char saved[SIZE_TEXT], peak[SIZE_TEXT];
+    char saved[SIZE_TEXT], peak[SIZE_TEXT], most[SIZE_TEXT], then[SIZE_TEXT];
 
     size_text((int64_t)simulation->most_saved, saved);
     size_text((int64_t)simulation->peak_native, peak);
@@ -114,7 +140,8 @@ static void write_because(FILE *out, const struct findings *findings)
     else if (findings->by_reason[REASON_none].bytes * 2 < findings->all.bytes)
         write_plain(out, findings);
     else if (simulation->most_saved >= LEAST_SHARE * (double)simulation->peak_native)
-        fprintf(out, "it would save up to %s, but not when memory is at its peak of %s.", saved, peak);
+        fprintf(out, "it would save %s, but at %s; the peak of %s is at %s.", saved, seconds_text(simulation->most_seconds, most), peak,
+                seconds_text(simulation->peak_seconds, then));
     else if (findings->known > 0 && findings->same * 2 < findings->known)
         fprintf(out, "its copies are rewritten: %.0f %% of their pages are still the same when they end.",
                 share_of(findings->same, findings->known));

@@ -394,8 +394,10 @@ static void add_point(struct world *world, uint32_t number, uint64_t time, uint6
     }
     if (point->shim > world->out->peak_shim)
         world->out->peak_shim = point->shim;
-    if ((double)saving > world->out->most_saved)
+    if ((double)saving > world->out->most_saved) {
         world->out->most_saved = (double)saving;
+        world->out->most_seconds = point->seconds;
+    }
     world->out->seconds = point->seconds;
     world->point_count++;
 }

@@ -84,6 +84,7 @@ def five_lines():
     check([sites[mark]["share"] for mark in sites] == [1, 1, 0, 1, 0], "what can be shared, and what cannot", details)
     check(sites["small"]["reasons"][0]["reason"] == "too_small", "64 KiB is too small", details)
     check(sites["incongruent"]["reasons"][0]["reason"] == "incongruent", "tobytes() is not congruent", details)
+    check("multiple of 4096" in sites["incongruent"]["reasons"][0]["advice"], "and what to do about it", details)
     check(abs(sites["kept"]["same"] - 0.9) < 0.03, "of the copies that were changed in a tenth, nine tenths are the same", details)
     check(sites["slices"]["same"] == 1 and sites["rewritten"]["same"] == 0, "one is the same, one is rewritten", details)
     check(sites["kept"]["source"].startswith("copy = array.copy()"), "the line is quoted", details)
@@ -206,6 +207,27 @@ def tried():
           "try: a program without copies", done)
 
 
+def libraries():
+    """One line that copies in two lines of a library, and places that are not worth a line."""
+    os.makedirs("site-packages", exist_ok=True)
+    with open("site-packages/library.py", "w") as file:
+        file.write("def fit(a):\n    one = a.copy()\n    return one, a.copy()\n")
+    words = script("sys.path.append('site-packages')\nimport library\nkept = library.fit(array)  # fit\nfor _ in range(20): kept += (array.copy(),)\n"
+                   "small = numpy.ones(1 << 16)\nother = small.copy()\n")
+    _, document = profile(*words)
+    sites = [site for site in document["processes"][0]["sites"] if site["line"] == line_of("script.py", "fit")]
+    check([site["via"] for site in sorted(sites, key=lambda site: site["via"])] == ["library.py:2 in fit", "library.py:3 in fit"],
+          "a line that calls a library has a row for each line that copies there", json.dumps(sites))
+    cowshim("report", "-o", "library.html", "out.json")
+    page("library.html")
+    show("library.html", ["by way of library.py:2 in fit", "other places, below 1 % each", 'type="search"'])
+    cowshim("report", "-o", "library.folded", "out.json")
+    with open("library.folded") as file:
+        lines = file.read().splitlines()
+    check(sum(int(line.rsplit(" ", 1)[1]) for line in lines) == document["processes"][0]["copied"]["bytes"] and
+          any(re.match(r"<module> \(script.py:\d+\);fit \(library.py:2\) \d+$", line) for line in lines), "stacks for speedscope", "\n".join(lines))
+
+
 def threads():
     words = script("""
 def work():
@@ -261,6 +283,11 @@ subprocess.run([sys.executable, '-c', 'import numpy; a = numpy.ones(1 << 20); b 
     copies = sorted(site["copies"] for process in document["processes"] for site in process["sites"] if site["share"] == 1)
     check(done.returncode == 0 and copies == [2, 3, 4] and len({process["pid"] for process in document["processes"]}) == 3,
           "a forked child and an executed program have sections of their own", json.dumps(copies) + done.stderr)
+    totals = document["totals"]
+    check(totals["processes"] == 3 and totals["could_share"]["copies"] == 9 and
+          totals["peaks_native"] == sum(process["peak_native"] for process in document["processes"]), "and there are totals", totals)
+    said = " ".join(cowshim("report", "out.json").stdout.split())
+    check(re.search(r"All 3 processes: 72\.\d MiB copied, of which 72\.0 MiB can be shared", said), "which the text says", said)
 
 
 def verdicts():
@@ -271,6 +298,11 @@ def verdicts():
     _, document = profile(*words)
     check(not document["helps"] and "rewritten" in document["verdict"], "copies that are rewritten: it would not help, and why",
           document["verdict"])
+    words = script("kept = [array.copy() for _ in range(6)]\ndel kept\nlarge = numpy.ones(16 << 20)\n")
+    _, document = profile(*words)
+    first = document["processes"][0]
+    check(re.search(r"it would save 48\.0 MiB, but at \d[.\d]* s; the peak of 1\d\d\.. MiB is at \d[.\d]* s\.", document["verdict"]) and
+          first["most_saved_seconds"] < first["peak_seconds"], "copies that are gone at the peak: it would not help, and when it would", document["verdict"])
     words = script("small = numpy.ones(4096)\nfor _ in range(30000):\n    copy = small.copy()\n")
     _, document = profile(*words)
     small = [reason for reason in document["processes"][0]["reasons"] if reason["reason"] == "too_small"]
@@ -382,7 +414,7 @@ def reports():
 
 def options():
     done = cowshim("profile", "-o", "out.pdf", "true")
-    check(done.returncode == 125 and ".html, .json or .txt" in done.stderr, "an output of another kind", done)
+    check(done.returncode == 125 and ".html, .json, .txt or .folded" in done.stderr, "an output of another kind", done)
     done = cowshim("profile", "-o", "/not/there.html", "true")
     check(done.returncode == 125 and "No such file" in done.stderr, "an output that cannot be written, before the program runs", done)
     done = cowshim("profile", "--min-size", "64K", "--", *script("small = numpy.ones(16384)\nkept = [small.copy() for _ in range(300)]\n"))
@@ -392,7 +424,7 @@ def options():
     check(glob.glob("cowshim-profile.*") == [], "nothing is left in TMPDIR", os.listdir())
 
 
-STORIES = (five_lines, filled_by_many, applied, native, r_language, new_python, tried, threads, killed, descriptors, processes, verdicts, resized, summaries, pages,
+STORIES = (five_lines, filled_by_many, applied, native, r_language, new_python, tried, libraries, threads, killed, descriptors, processes, verdicts, resized, summaries, pages,
            reports, options)
 
 
