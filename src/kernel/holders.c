@@ -64,7 +64,7 @@ unsigned holders_known(void)
 
 void holders_after_fork(void)
 {
-    atomic_fetch_and(&noted, HOLDER_PAGER);
+    atomic_fetch_and(&noted, HOLDER_PAGER | HOLDER_READER);
     atomic_store(&seen_until, 0);
 }
 
@@ -96,15 +96,22 @@ static unsigned judge_device(int directory, const char *name, dev_t device)
     }
 }
 
+static int socket_option(long fd, int name)
+{
+    int value = 0;
+    unsigned length = sizeof value;
+
+    return SYS_MUST(SYS_getsockopt, fd, SOL_SOCKET, name, &value, &length) == 0 ? value : 0;
+}
+
 /* Sockets that keep the program's own memory. */
 static unsigned judge_socket(long fd)
 {
-    int domain = 0;
-    unsigned length = sizeof domain;
+    int domain = socket_option(fd, SO_DOMAIN);
 
-    if (SYS_MUST(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0)
-        return 0;
-    return domain == AF_XDP || domain == AF_RDS || domain == AF_IB || domain == AF_ALG ? HOLDER_DEVICE : 0;
+    if (domain == AF_XDP || domain == AF_RDS || domain == AF_IB || domain == AF_ALG)
+        return HOLDER_DEVICE;
+    return domain != AF_UNIX && socket_option(fd, SO_ZEROCOPY) != 0 ? HOLDER_READER : 0;
 }
 
 /* Descriptors without a file. The kinds that hold no memory are listed; all others, also those that Linux will get, count as holders. */
@@ -192,8 +199,9 @@ static int scan_all(int directory)
     atomic_store(&seen, status_read(&status) == 0 && status.pinned ? HOLDER_RING : 0);
     holders_note(scan.found);
     if ((scan.found & ~before) != 0)
-        log_info("memory may be held by others:%s%s%s", scan.found & HOLDER_RING ? " a ring" : "",
-                 scan.found & HOLDER_PAGER ? " a pager" : "", scan.found & HOLDER_DEVICE ? " a device" : "");
+        log_info("memory may be held by others:%s%s%s%s", scan.found & HOLDER_RING ? " a ring" : "",
+                 scan.found & HOLDER_PAGER ? " a pager" : "", scan.found & HOLDER_DEVICE ? " a device" : "",
+                 scan.found & HOLDER_READER ? " a sender" : "");
     atomic_store(&seen_gap, scan.gap);
     atomic_store(&seen_changes, now_changed);
     atomic_store(&seen_until, usage_now() + SCANS_APART * (usage_now() - start));

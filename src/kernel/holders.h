@@ -14,6 +14,8 @@ enum holder {
                           whatever system call of ours is the next */
     HOLDER_PAGER = 2,  /* a userfaultfd that is not ours: holes are not zero, and writes may be watched */
     HOLDER_DEVICE = 4, /* a driver that may keep physical pages of memory that the program told it of */
+    HOLDER_READER = 8, /* a pipe that pages were spliced into, or a socket that sends without copying: pages may be read long after the
+                          program gave their memory back. Their contents must stay, the mapping need not */
 };
 
 struct holders {
@@ -31,7 +33,8 @@ unsigned holders_known(void);
 void holders_note(unsigned held);
 /* A descriptor may have been replaced by another one. */
 void holders_change(void);
-/* After a fork, in the child: rings and devices stay with the parent, but a pager may have come along (UFFD_FEATURE_EVENT_FORK). */
+/* After a fork, in the child: rings and devices stay with the parent, but a pager may have come along (UFFD_FEATURE_EVENT_FORK), and
+   what the parent has sent may lie in pages that are the child's alone one day. */
 void holders_after_fork(void);
 
 #endif

@@ -203,6 +203,11 @@ static bool memfd_has_small_pages(void)
            strstr(text, "[never]") != NULL || strstr(text, "[deny]") != NULL;
 }
 
+size_t storefile_largest_page(enum storefile_kind kind)
+{
+    return kind == STOREFILE_SMALL && memfd_has_small_pages() ? page_size : HUGE_SIZE;
+}
+
 /* Where the administrator gives memfds huge pages, or lets the program ask for them, they must be named as those of tmpfs. */
 static bool memfd_is_safe(void)
 {

@@ -29,6 +29,9 @@ int storefile_write(int fd, uintptr_t from, size_t size, uint64_t offset); /* al
 int storefile_read(int fd, void *to, size_t size, uint64_t offset);        /* the same */
 /* Gives pages back; they read as zero afterwards. Only for pages that nobody can see. */
 int storefile_punch(int fd, uint64_t offset, uint64_t size);
+/* The size of the largest page that such a file may have. When a part of a page is punched its bytes become zero, also for those who only
+   hold the page, as pipes and sockets do; what is punched whole keeps its bytes for them. */
+size_t storefile_largest_page(enum storefile_kind kind);
 int storefile_allocated(int fd, uint64_t *bytes);
 
 /* storefile_tmpfs.c */

@@ -36,6 +36,20 @@ HOOK int close(int fd)
     return closed(is_ours(fd) ? not_open() : next.close(fd));
 }
 
+/* What is spliced into a pipe, or sent without being copied, is read later, perhaps after its memory was given back. */
+HOOK ssize_t vmsplice(int pipe, const struct iovec *ranges, size_t count, unsigned flags)
+{
+    holders_note(HOLDER_READER);
+    return next.vmsplice(pipe, ranges, count, flags);
+}
+
+HOOK int setsockopt(int socket, int level, int name, const void *value, socklen_t size)
+{
+    if (level == SOL_SOCKET && name == SO_ZEROCOPY)
+        holders_note(HOLDER_READER);
+    return next.setsockopt(socket, level, name, value, size);
+}
+
 /* libc closes the descriptors of these without asking us. They are none of ours. */
 HOOK int fclose(FILE *file)
 {
@@ -52,6 +66,15 @@ HOOK int closedir(DIR *directory)
     return closed(next.closedir(directory));
 }
 
+/* Not all of what makes a file one that writes to memory by itself gives it a new number. */
+static void note_change(int command, long argument)
+{
+    if (command == F_SETFL && (argument & O_DIRECT) != 0)
+        holders_note(HOLDER_RING);
+    else if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        holders_change();
+}
+
 /* The questions by which programs find out which numbers are open. */
 HOOK int fcntl(int fd, int command, ...)
 {
@@ -61,6 +84,7 @@ HOOK int fcntl(int fd, int command, ...)
     va_start(arguments, command);
     argument = va_arg(arguments, long);
     va_end(arguments);
+    note_change(command, argument);
     return is_ours(fd) ? not_open() : next.fcntl(fd, command, argument);
 }
 

@@ -53,6 +53,15 @@ static bool announce(long number, const long *a)
     case SYS_userfaultfd:
         holders_note(HOLDER_PAGER);
         return true;
+    case SYS_vmsplice:
+        holders_note(HOLDER_READER);
+        return true;
+#ifdef SYS_setsockopt
+    case SYS_setsockopt:
+        if (a[1] == SOL_SOCKET && a[2] == SO_ZEROCOPY)
+            holders_note(HOLDER_READER);
+        return true;
+#endif
     case SYS_mbind: /* where pages shall lie: those of a store lie where they were written */
     case SYS_set_mempolicy_home_node:
         engine_memory_call((const void *)a[0], (size_t)a[1], MEMORY_KEEP);

@@ -21,6 +21,7 @@ check_PROGRAMS += \
     tests/preload/fork_threads \
     tests/preload/forks \
     tests/preload/children \
+    tests/preload/handed_on \
     tests/preload/held \
     tests/preload/served \
     tests/preload/fork_unannounced \

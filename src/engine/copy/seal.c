@@ -9,6 +9,7 @@
 #include "engine/copy/verify.h"
 #include "engine/memory/look.h"
 #include "engine/store/extent.h"
+#include "kernel/holders.h"
 #include "kernel/map.h"
 
 #include "base/poison.h"
@@ -180,12 +181,13 @@ static int seal_small(const struct seal *seal, uintptr_t start, uintptr_t end)
     return start < end ? seal_segment(seal, &segment) : 0;
 }
 
-/* The whole huge pages inside a run, or an empty range. */
+/* The whole huge pages inside a run, or an empty range. Where pages may be read later huge ones are not given back in part. */
 static struct page_run huge_core(const struct page_run *run)
 {
     struct page_run core = {align_up(run->start, HUGE_SIZE), align_down(run->end, HUGE_SIZE)};
 
-    if (core.end < core.start || core.end - core.start < HUGE_CORE || !storefile_huge_available())
+    if (core.end < core.start || core.end - core.start < HUGE_CORE || (holders_known() & HOLDER_READER) != 0 ||
+        !storefile_huge_available())
         core.end = core.start = run->end;
     return core;
 }

@@ -45,6 +45,13 @@ enum reason look_around_for_views(struct look *look)
     return look_with(look, write_guard_pick, HOLDER_PAGER);
 }
 
+bool look_read_later(void)
+{
+    struct holders holders;
+
+    return holders_look(&holders) != 0 || (holders.held & ~(unsigned)HOLDER_PAGER) != 0;
+}
+
 bool look_holes_are_zero(void)
 {
     struct holders holders;

@@ -22,5 +22,7 @@ enum reason look_around_for_files(struct look *look);
 enum reason look_around_for_views(struct look *look);
 /* Whether a page that is not there reads as zero: no pager may fill it. */
 bool look_holes_are_zero(void);
+/* Whether the kernel may still read pages that no memory shows any more, for somebody whom it was to hand them on to. */
+bool look_read_later(void);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "base/arena.h"
 #include "base/page.h"
+#include "kernel/holders.h"
+#include "kernel/storefile.h"
 #include "kernel/vma_text.h"
 
 #include "base/poison.h"
@@ -98,11 +100,17 @@ static enum fate fate_of(struct store *store)
     return says == WITNESS_COPIED ? FATE_WAIT : FATE_STUCK;
 }
 
+/* Not if its end may lie within a large page that somebody reads later: as a part of one it would become zero. */
+static bool may_be_punched(const struct store *store)
+{
+    return holders_known() == 0 || (store_start(store) | store->used) % storefile_largest_page(store->file->kind) == 0;
+}
+
 static bool punch_all(struct store *store)
 {
     int fd = store_use(store);
 
-    return fd >= 0 && storefile_punch(fd, store_start(store), store->used - store_start(store)) == 0;
+    return fd >= 0 && may_be_punched(store) && storefile_punch(fd, store_start(store), store->used - store_start(store)) == 0;
 }
 
 /* Stores that nobody of us shows keep a file open which is of no other use. Once it is closed the kernel gives back all that others

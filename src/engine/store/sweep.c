@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "engine/store/extent.h"
 #include "engine/block/foreign.h"
+#include "engine/memory/look.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
 #include "kernel/pressure.h"
@@ -123,6 +124,29 @@ static size_t next_new(const unsigned char *dead, const unsigned char *punched, 
     return from < pages ? from : pages;
 }
 
+/* Where pages may be read later, large ones are punched whole or not at all (storefile_largest_page()); what was punched of one before is
+   punched again with the rest of it. */
+static void spare_parts(const struct sweep *sweep, uint64_t offset, unsigned char *dead, size_t pages, unsigned char *punched)
+{
+    size_t unit = storefile_largest_page(sweep->store->file->kind);
+    size_t base = (offset - store_start(sweep->store)) / page_size;
+    size_t next;
+
+    for (size_t page = 0; unit > page_size && page < pages; page = next) {
+        uint64_t at = offset + page * page_size;
+        size_t left = (unit - at % unit) / page_size;
+        size_t all = page;
+
+        next = left < pages - page ? page + left : pages;
+        while (all < next && bit_set(dead, all))
+            all++;
+        if (next - page < unit / page_size || all < next)
+            set_bits(dead, page, next, false);
+        else if (next_new(dead, punched, base, page, next) < next)
+            set_bits(punched, base + page, base + next, false);
+    }
+}
+
 static void punch_dead(struct sweep *sweep, int fd, uint64_t offset, const unsigned char *dead, size_t pages, unsigned char *punched)
 {
     size_t base = (offset - store_start(sweep->store)) / page_size;
@@ -217,6 +241,8 @@ static bool sweep_window(struct sweep *sweep, int fd, uint64_t offset, unsigned 
         return false;
     if (sweep->deserted && dissolve(sweep, offset, offset + pages * page_size, dead) && !find_dead(sweep, offset, pages, dead, punched))
         return false;
+    if (look_read_later())
+        spare_parts(sweep, offset, dead, pages, punched);
     punch_dead(sweep, fd, offset, dead, pages, punched);
     return true;
 }
