@@ -11,7 +11,7 @@
 
 enum holder {
     HOLDER_RING = 1,   /* io_uring, AIO, O_DIRECT: reads that are under way end in memory that was looked up before, or inside of
-                          whatever system call of ours is the next */
+                          whatever system call of ours is the next. Another process that may write to our memory is one, too */
     HOLDER_PAGER = 2,  /* a userfaultfd that is not ours: holes are not zero, and writes may be watched */
     HOLDER_DEVICE = 4, /* a driver that may keep physical pages of memory that the program told it of */
     HOLDER_READER = 8, /* a pipe that pages were spliced into, or a socket that sends without copying: pages may be read long after the

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "engine/engine.h"
+#include "kernel/holders.h"
 #include "shim/hook.h"
 
 #ifndef PR_SET_MEMORY_MERGE
@@ -54,6 +55,8 @@ static int change_process(int option, const long *a)
         engine_memory_call((const void *)a[1], (size_t)a[2], MEMORY_KEEP);
     if (hot.started && option == PR_SET_MEMORY_MERGE && a[0] != 0)
         engine_note_merging();
+    if (option == PR_SET_PTRACER && a[0] != 0)
+        holders_note(HOLDER_RING);
     result = next.prctl(option, a[0], a[1], a[2], a[3]);
     if (shuts && result != 0)
         let_out();

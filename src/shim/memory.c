@@ -235,7 +235,16 @@ HOOK void *mmap64(void *start, size_t size, int protection, int flags, int descr
     return mmap(start, size, protection, flags, descriptor, offset);
 }
 
-/* Linux resizes one mapping at a time, and what is one to the program may be made of several: then it moves by its bytes. */
+/* What is one mapping to the program may be made of several because of us. */
+static bool in_pieces(const void *start, size_t size, enum engine_place place)
+{
+    void *from;
+    size_t length;
+
+    return place == PLACE_PIECES || (place == PLACE_OTHER && engine_peek(start, size, &from, &length) && from == start && length == size);
+}
+
+/* Linux resizes one mapping at a time: what is several moves by its bytes. */
 static void *move_by_bytes(void *old, size_t old_size, size_t size, void *target)
 {
     int fixed = target != NULL ? MAP_FIXED : 0;
@@ -267,7 +276,7 @@ static void *remap(void *old, size_t old_size, size_t size, int flags, void *tar
         going = target != NULL && engine_going(target, size);
     }
     start = next.mremap(old, old_size, size, flags, target);
-    if (start == MAP_FAILED && errno == EFAULT && place == PLACE_PIECES) {
+    if (start == MAP_FAILED && errno == EFAULT && hot.started && in_pieces(old, old_size, place)) {
         errno = saved;
         if ((flags & ~MREMAP_FIXED) == MREMAP_MAYMOVE)
             start = move_by_bytes(old, old_size, size, target);

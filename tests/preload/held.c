@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "held.h"
@@ -262,6 +263,80 @@ static int ring_behind_our_back(void)
     return in_child(unseen_ring);
 }
 
+static unsigned long locked_memory(void)
+{
+    unsigned long size = 0;
+    char line[256];
+    FILE *status = fopen("/proc/self/status", "r");
+
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
+        sscanf(line, "VmLck: %lu", &size);
+    if (status != NULL)
+        fclose(status);
+    return size;
+}
+
+static int lock_all(void)
+{
+    unsigned char *from = block(5), *to = malloc(SIZE);
+    unsigned long locked;
+
+    memcpy(to, from, SIZE);
+    if (mlockall(MCL_CURRENT) != 0) {
+        printf("# not all memory can be locked here\n");
+        return SKIPPED;
+    }
+    locked = locked_memory();
+    CHECK(holds(from, SIZE, 0, 5) && holds(to, SIZE, 0, 5), "the contents changed");
+    memset(to, 1, SIZE);
+    memcpy(from, to, SIZE);
+    CHECK(locked_memory() >= locked, "of %lu KiB that were locked %lu are", locked, locked_memory());
+    CHECK(munlockall() == 0, "munlockall: error %d", errno);
+    memcpy(to, from, SIZE);
+    CHECK(shows_store(to, SIZE), "a copy is not shared when all is unlocked");
+    return KEPT;
+}
+
+static int all_locked(void)
+{
+    return in_child(lock_all);
+}
+
+static int grow_copy(void)
+{
+    unsigned char *from = aligned_alloc(PAGE, SIZE), *to = aligned_alloc(PAGE, SIZE), *moved;
+
+    paint(from, SIZE, 8);
+    memcpy(to, from, SIZE);
+    moved = mremap(to, SIZE, SIZE + 64 * PAGE, MREMAP_MAYMOVE);
+    CHECK(moved != MAP_FAILED, "mremap: error %d", errno);
+    CHECK(holds(moved, SIZE, 0, 8) && zero(moved + SIZE, 64 * PAGE) && holds(from, SIZE, 0, 8), "what was moved is wrong");
+    memset(moved, 3, SIZE);
+    CHECK(holds(from, SIZE, 0, 8), "the original changed");
+    return KEPT;
+}
+
+/* In a child: the allocator does not know that its memory is elsewhere. */
+static int copy_grown(void)
+{
+    return in_child(grow_copy);
+}
+
+static int name_tracer(void)
+{
+    unsigned char *from = block(9), *to = malloc(SIZE);
+
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY); /* refused where Yama is missing */
+    memcpy(to, from, SIZE);
+    CHECK(!shows_store(to, SIZE) && holds(to, SIZE, 0, 9), "a copy was shared although another process may be writing");
+    return KEPT;
+}
+
+static int tracer_named(void)
+{
+    return in_child(name_tracer);
+}
+
 int main(void)
 {
     static const struct story stories[] = {
@@ -274,6 +349,9 @@ int main(void)
         {"when it is overwritten", fixed_overwrite},
         {"what was marked beside a ring is zero when it is discarded, and stays marked", discard_marked_block},
         {"the same for a mapping of the program's", discard_marked_mapping},
+        {"what mlockall() locked stays locked when it is overwritten", all_locked},
+        {"a copy in a block of the allocator's is moved and grown by mremap()", copy_grown},
+        {"no copy is shared once the program lets others write to its memory", tracer_named},
         {"a ring is noticed that was set up without libc at the number of a file that libc closed", ring_behind_our_back},
     };
 

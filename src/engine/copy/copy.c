@@ -87,7 +87,8 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
         return COPIED_NOT;
     }
     why = attempt_sharing(&copy, &done);
-    if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !attempt_overlaps(&copy))
+    if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !attempt_overlaps(&copy) &&
+        !engine_sharing_stopped())
         drop_overwritten(copy.target, copy.to, size);
     declined = why == REASON_unlikely && done == 0; /* by the policy, which is asked last, when everything else allows sharing */
     if (declined)

@@ -11,7 +11,8 @@
    may be left. */
 int drop_views(struct block *block, uintptr_t start, uintptr_t end);
 /* What a plain write is about to overwrite (any range): the whole pages in it need not show a store first, a fault would copy bytes that
-   die at once. Their views are dropped where the block may be changed. Takes the lock. */
+   die at once. Their views are dropped where the block may be changed. Not to be called while sharing is stopped: what is
+   mapped instead would not be locked. Takes the lock. */
 void drop_overwritten(struct block *block, uintptr_t start, size_t size);
 /* Makes every page that a view shows read as zero. The view is dropped; where that fails for want of memory or mappings it stays, and its
    pages are overwritten. access (map.h) is the protection of the whole range, before and after. 0, or -errno: neither could be done. */

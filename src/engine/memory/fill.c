@@ -61,7 +61,7 @@ static bool fill_block(struct block *block, uintptr_t to, int value, size_t size
 {
     struct whole_pages pages = whole_pages(to, size);
 
-    if (block->extents_count > 0)
+    if (block->extents_count > 0 && !engine_sharing_stopped())
         drop_overwritten(block, to, size);
     if (value != 0 || pages.start == pages.end || !zero_block(block, pages))
         return false;
