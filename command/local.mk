@@ -28,6 +28,7 @@ command_libcommon_la_SOURCES = \
 command_cowshim_tools_SOURCES = \
     command/tools.c \
     command/doctor/doctor.c command/doctor/doctor.h \
+    command/doctor/doctor_devices.c \
     command/doctor/doctor_kernel.c \
     command/doctor/doctor_limits.c \
     command/doctor/doctor_stores.c \

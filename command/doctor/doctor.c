@@ -222,6 +222,7 @@ int command_doctor(int argc, char **argv)
     look_around(&findings);
     doctor_progress("reading the limits");
     doctor_limits(&findings, given);
+    doctor_devices(&findings);
     doctor_progress(NULL);
     (json ? print_json : print_text)(&findings);
     return worst(&findings) == VERDICT_MISSING ? EXIT_FAILURE : EXIT_SUCCESS;

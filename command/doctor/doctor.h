@@ -41,6 +41,7 @@ struct finding *finding_add_missing(struct findings *findings, const char *name,
 
 void doctor_kernel(struct findings *findings);
 void doctor_stores(struct findings *findings);
+void doctor_devices(struct findings *findings);
 /* ulimit -n as it was given to us. */
 void doctor_limits(struct findings *findings, rlim_t descriptors);
 /* On a terminal: what is being looked at, in a line that goes away. NULL: the line goes. */

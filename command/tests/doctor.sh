@@ -51,6 +51,7 @@ doctor() {
 doctor "$cowshim" doctor
 expect 'a machine on which the tests run can share copies' 0 '^[a-z]* *small store .*measured' '^ok *exported page'
 usual=$said
+expect 'it says what programs on accelerators get' 0 '^ok *devices .*share.* no '
 expect 'the plain copy has a speed' 0 '^ok *plain copy .* [1-9][0-9.]* [KMG]iB/s (measured)'
 if command -v script >/dev/null; then
     doctor script -qec "'$cowshim' doctor" /dev/null
