@@ -15,5 +15,5 @@ TESTS += tests/model/model.sh
 
 soak: all $(check_PROGRAMS)
 	@COWSHIM_LIBRARY='$(abs_top_builddir)/src/.libs/libcowshim.so' TOP_BUILDDIR='$(abs_top_builddir)' \
-	    $(srcdir)/tests/model/soak.sh $(MINUTES)
+	    TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/model/soak.sh $(MINUTES)
 .PHONY: soak

@@ -102,7 +102,7 @@ static int receive_rounds(void)
         printf("# no io_uring here\n");
         return SKIPPED;
     }
-    for (int round = 1; round <= 60; round++) {
+    for (int round = 1; round <= rounds(60); round++) {
         unsigned char *from = block(1);
         unsigned char *to = malloc(SIZE);
         unsigned char *at = (round % 4 == 1 ? view : from) + SIZE / 2;
@@ -117,7 +117,7 @@ static int receive_rounds(void)
         free(from);
         free(to);
     }
-    CHECK(lost == 0, "%d bytes of 60 receives were lost", lost);
+    CHECK(lost == 0, "%d bytes of %d receives were lost", lost, rounds(60));
     return KEPT;
 }
 
@@ -131,7 +131,7 @@ static int receive_rounds_with_thread(void)
     pthread_t thread;
 
     pthread_create(&thread, NULL, idle, NULL);
-    alarm(patience(60)); /* a thread that waits for itself never ends */
+    alarm((unsigned)rounds((int)patience(60))); /* a thread that waits for itself never ends */
     return receive_rounds();
 }
 

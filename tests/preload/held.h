@@ -3,6 +3,7 @@
 #ifndef COWSHIM_TESTS_PRELOAD_HELD_H
 #define COWSHIM_TESTS_PRELOAD_HELD_H
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,14 @@ static inline int in_child(int (*tell)(void))
         return BROKEN;
     CHECK(WIFEXITED(status), "the child ended by signal %d", WTERMSIG(status));
     return WEXITSTATUS(status);
+}
+
+/* How often: so many times as usual, or more for a soak (tests/model/soak.sh). */
+static inline int rounds(int usual)
+{
+    const char *more = getenv("STORY_TIMES");
+
+    return more == NULL ? usual : usual * atoi(more);
 }
 
 static inline unsigned char *block(unsigned salt)
