@@ -24,6 +24,7 @@ enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 struct wish {
     const char *file;
     enum colour colour;
+    bool where;
 };
 
 void map_title(const struct member *member, char text[200])
@@ -46,6 +47,7 @@ static int help_print(void)
          "Options:");
     settings_print_option("output FILE", "or -o FILE: into a file instead, .svg or .html, in which one can point at cells");
     settings_print_option("color auto|always|never", "auto: on a terminal, unless NO_COLOR is set");
+    settings_print_option("where", "and a list that says which allocation each row is: its address, and who copied it from where");
     settings_print_option("help", "this text");
     puts("\n"
          "Exit code: 0; 1 if the process has nothing to show, which stderr then\n"
@@ -78,6 +80,7 @@ static int parse(int argc, char **argv, struct wish *wish)
 {
     static const struct option options[] = {{"output", required_argument, NULL, 'o'},
                                             {"color", required_argument, NULL, 'c'},
+                                            {"where", no_argument, NULL, 'w'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int found;
@@ -89,6 +92,7 @@ static int parse(int argc, char **argv, struct wish *wish)
             return message_usage("cowshim map");
         if (found == 'o')
             wish->file = optarg;
+        wish->where = wish->where || found == 'w';
     }
     if (wish->file != NULL && !ends_with(wish->file, ".svg") && !ends_with(wish->file, ".html")) {
         message_error("%s: accepted are files that end in .svg or .html", wish->file);
@@ -141,6 +145,14 @@ static int draw_file(const struct picture *picture, const char *path)
     return EXIT_USAGE;
 }
 
+static void list_arrays(const struct picture *picture)
+{
+    char *maps = process_file(picture->member->process.pid, "maps", NULL);
+
+    map_list_arrays(picture, stdout, maps);
+    free(maps);
+}
+
 static int draw(const struct scene *scene, const struct wish *wish)
 {
     const struct member *member = &scene->members[0];
@@ -158,6 +170,8 @@ static int draw(const struct scene *scene, const struct wish *wish)
         code = draw_file(&picture, wish->file);
     } else {
         map_draw_terminal(&picture, stdout, width, wants_colours(wish));
+        if (wish->where)
+            list_arrays(&picture);
         code = EXIT_SUCCESS;
     }
     picture_end(&picture);
@@ -166,7 +180,7 @@ static int draw(const struct scene *scene, const struct wish *wish)
 
 int command_map(int argc, char **argv)
 {
-    struct wish wish = {NULL, COLOUR_AUTO};
+    struct wish wish = {NULL, COLOUR_AUTO, false};
     struct scene scene;
     int code = parse(argc, argv, &wish);
     pid_t pid;

@@ -18,6 +18,7 @@ void map_draw_terminal(const struct picture *picture, FILE *out, unsigned width,
 #define MAP_PARTNERS 25u
 
 /* maps: /proc/PID/maps as text, for names of places; or NULL. page: HTML around it. */
+void map_list_arrays(const struct picture *picture, FILE *out, const char *maps);
 void map_draw_svg(const struct picture *picture, FILE *out, const char *maps, bool page);
 
 #endif

@@ -12,6 +12,8 @@ static const int colours_of[CELL_KINDS] = {
 static const char letters_of[CELL_KINDS] = {
     [CELL_HOLE] = '.', [CELL_SHARED] = '=', [CELL_SOLE] = '-', [CELL_PRIVATE] = '#', [CELL_DEAD] = 'x'};
 
+#define WHERE (5 + 1 + 14 + 1 + 10 + 2) /* the column of what is said of an array */
+
 struct style {
     FILE *out;
     bool colours, blocks;
@@ -96,6 +98,34 @@ static void draw_row(const struct picture *picture, const struct row *row, const
         fprintf(style->out, "%*s %.5s%.*s", (int)(cells - row->cell_count), "", row->array != NULL ? "with " : "by ",
                 (int)MAP_PARTNERS - (row->array != NULL ? 6 : 4), text);
     putc('\n', style->out);
+}
+
+static void put_origin(const struct picture *picture, const struct array *array, const char *maps, FILE *out)
+{
+    unsigned from = array->copied_from == 0 ? 0 : picture_array_at(picture, array->copied_from);
+    char place[PLACE_TEXT], source[32];
+
+    if (array->copied_from == 0) {
+        fputs("not copied into\n", out);
+        return;
+    }
+    snprintf(source, sizeof source, "#%u", from);
+    wrap_format(out, WHERE, WHERE, "copied from %s by %s", from != 0 ? source : "an array that is no more",
+                picture_place(maps, array->copied_by, place));
+}
+
+void map_list_arrays(const struct picture *picture, FILE *out, const char *maps)
+{
+    fputs("\nwhich allocation each is\n", out);
+    for (size_t i = 0; i < picture->row_count; i++) {
+        const struct array *array = picture->rows[i].array;
+        char size[SIZE_TEXT];
+
+        if (array == NULL)
+            continue;
+        fprintf(out, "#%-4u 0x%012lx %10s  ", picture->rows[i].number, (unsigned long)array->start, size_text((int64_t)array->size, size));
+        put_origin(picture, array, maps, out);
+    }
 }
 
 void map_draw_terminal(const struct picture *picture, FILE *out, unsigned width, bool colours)

@@ -91,13 +91,17 @@ result 'stat --all lists it and adds up' "$(grep -q "\"pid\": *$pid" "$work/json
 timeout 1.5 "$cowshim" stat --watch=0.2 --json "$pid" >"$work/out"
 result 'stat --watch: a line each time' "$([ "$(grep -c "\"pid\":$pid" "$work/out")" -ge 2 ] || cat "$work/out")"
 
-{ "$cowshim" stat "$pid"; "$cowshim" stat --all; COLUMNS=80 "$cowshim" map "$pid"; COLUMNS=80 "$cowshim" map --color=always "$pid"; } |
+{ "$cowshim" stat "$pid"; "$cowshim" stat --all; COLUMNS=80 "$cowshim" map --where "$pid"; COLUMNS=80 "$cowshim" map --color=always "$pid"; } |
     sed "s/$(printf '\033')\[[0-9;]*m//g" >"$work/out"
 result 'stat and map fit 80 columns' "$(grep -E '^.{81}' "$work/out"; [ -s "$work/out" ] || echo nothing)"
 COLUMNS=92 "$cowshim" map "$pid" >"$work/out"
 result 'map: a row for each array, a tenth of it private' "$(
     [ "$(grep -c '^#[0-9]* .* 90% .*[#+].*with #' "$work/out")" -eq 20 ] && grep -q '^#[0-9]* .*100% ==*  *with #' "$work/out" &&
         grep -q '^s1 ' "$work/out" || cat "$work/out")"
+"$cowshim" map --where "$pid" >"$work/where"
+result 'map --where: the address of each row, and who copied it from where' "$(
+    [ "$(grep -c '^#[0-9]* *0x[0-9a-f]* *20.0 MiB  copied from #[0-9]* by .*target' "$work/where")" -eq 20 ] &&
+        grep -q '^#[0-9]* *0x[0-9a-f]* *20.0 MiB  not copied into' "$work/where" || cat "$work/where")"
 result 'map: no colours, no escapes where nobody wants them' "$(grep "$(printf '\033')" "$work/out")"
 result 'map: colours where they are asked for' \
     "$("$cowshim" map --color=always "$pid" | grep -q "$(printf '\033')\\[48;5;33m" || echo none)"
