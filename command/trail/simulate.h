@@ -30,7 +30,8 @@ struct simulation {
     struct point points[SIMULATED_POINTS + 2];
     unsigned point_count;
     uint64_t peak_native, peak_shim;
-    double peak_seconds, seconds; /* when the native peak was; how long it took */
+    double peak_seconds, peak_shim_seconds;
+    double seconds;      /* how long it took */
     double most_saved;            /* at any moment, */
     double most_seconds;          /* and when that was */
 };

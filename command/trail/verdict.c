@@ -128,10 +128,27 @@ static const char *seconds_text(double seconds, char text[SIZE_TEXT])
     return text;
 }
 
-static void write_because(FILE *out, const struct findings *findings)
+/* It saves much, but not when it would have to; or then, too, but memory is nearly as large at another time. */
+static void write_when(FILE *out, const struct findings *findings)
 {
     const struct simulation *simulation = &findings->simulation;
     char saved[SIZE_TEXT], peak[SIZE_TEXT], most[SIZE_TEXT], then[SIZE_TEXT];
+    bool elsewhere = findings->saved >= LEAST_SHARE * (double)simulation->peak_native;
+
+    fprintf(out, "it would save %s, but at %s; ", size_text((int64_t)simulation->most_saved, saved),
+            seconds_text(simulation->most_seconds, most));
+    if (elsewhere)
+        fprintf(out, "at %s memory would be %s all the same.", seconds_text(simulation->peak_shim_seconds, then),
+                size_text((int64_t)simulation->peak_shim, peak));
+    else
+        fprintf(out, "the peak of %s is at %s.", size_text((int64_t)simulation->peak_native, peak),
+                seconds_text(simulation->peak_seconds, then));
+}
+
+static void write_because(FILE *out, const struct findings *findings)
+{
+    const struct simulation *simulation = &findings->simulation;
+    char saved[SIZE_TEXT], peak[SIZE_TEXT];
 
     size_text((int64_t)simulation->most_saved, saved);
     size_text((int64_t)simulation->peak_native, peak);
@@ -140,8 +157,7 @@ static void write_because(FILE *out, const struct findings *findings)
     else if (findings->by_reason[REASON_none].bytes * 2 < findings->all.bytes)
         write_plain(out, findings);
     else if (simulation->most_saved >= LEAST_SHARE * (double)simulation->peak_native)
-        fprintf(out, "it would save %s, but at %s; the peak of %s is at %s.", saved, seconds_text(simulation->most_seconds, most), peak,
-                seconds_text(simulation->peak_seconds, then));
+        write_when(out, findings);
     else if (findings->known > 0 && findings->same * 2 < findings->known)
         fprintf(out, "its copies are rewritten: %.0f %% of their pages are still the same when they end.",
                 share_of(findings->same, findings->known));

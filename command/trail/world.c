@@ -392,8 +392,10 @@ static void add_point(struct world *world, uint32_t number, uint64_t time, uint6
         world->out->peak_seconds = point->seconds;
         world->peak_step = number;
     }
-    if (point->shim > world->out->peak_shim)
+    if (point->shim > world->out->peak_shim) {
         world->out->peak_shim = point->shim;
+        world->out->peak_shim_seconds = point->seconds;
+    }
     if ((double)saving > world->out->most_saved) {
         world->out->most_saved = (double)saving;
         world->out->most_seconds = point->seconds;

@@ -303,6 +303,10 @@ def verdicts():
     first = document["processes"][0]
     check(re.search(r"it would save 48\.0 MiB, but at \d[.\d]* s; the peak of 1\d\d\.. MiB is at \d[.\d]* s\.", document["verdict"]) and
           first["most_saved_seconds"] < first["peak_seconds"], "copies that are gone at the peak: it would not help, and when it would", document["verdict"])
+    words = script("kept = [array.copy() for _ in range(6)]\ndel kept\nlarge = numpy.ones(46 << 17)\n")
+    _, document = profile(*words)
+    check(re.search(r"it would save 4\d\.\d MiB, but at \d[.\d]* s; at \d[.\d]* s memory would be \d\d\.\d MiB all the same", document["verdict"]),
+          "memory that is nearly as large at another time: so it says", document["verdict"])
     words = script("small = numpy.ones(4096)\nfor _ in range(30000):\n    copy = small.copy()\n")
     _, document = profile(*words)
     small = [reason for reason in document["processes"][0]["reasons"] if reason["reason"] == "too_small"]
