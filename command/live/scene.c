@@ -132,19 +132,18 @@ void scene_add_relatives(struct scene *scene)
         process_each(add_if_related, scene);
 }
 
+static int compare_view(const void *address, const void *view)
+{
+    const struct scene_view *at = view;
+
+    if (*(const uintptr_t *)address < at->start)
+        return -1;
+    return *(const uintptr_t *)address >= at->end;
+}
+
 const struct scene_view *scene_view_at(const struct member *member, uintptr_t address)
 {
-    size_t low = 0, high = member->view_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (member->views[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < member->view_count && member->views[low].start <= address ? &member->views[low] : NULL;
+    return bsearch(&address, member->views, member->view_count, sizeof *member->views, compare_view);
 }
 
 /* Marks the private pages of [start, end) in state. False: the kernel does not tell. */

@@ -166,19 +166,20 @@ void picture_end(struct picture *picture)
     memset(picture, 0, sizeof *picture);
 }
 
+static int compare_array(const void *address, const void *array)
+{
+    const struct array *at = array;
+
+    if (*(const uintptr_t *)address < at->start)
+        return -1;
+    return *(const uintptr_t *)address - at->start >= at->size;
+}
+
 static unsigned number_at(const struct member *member, uintptr_t address)
 {
-    size_t low = 0, high = member->array_count;
+    const struct array *found = bsearch(&address, member->arrays, member->array_count, sizeof *member->arrays, compare_array);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (member->arrays[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low > 0 && address - member->arrays[low - 1].start < member->arrays[low - 1].size ? (unsigned)low : 0;
+    return found == NULL ? 0 : (unsigned)(found - member->arrays) + 1;
 }
 
 unsigned picture_array_at(const struct picture *picture, uintptr_t address)

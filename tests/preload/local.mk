@@ -58,7 +58,7 @@ tests_preload_api_library_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
 tests_preload_api_library_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 dist_check_SCRIPTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/run.sh tests/preload/same.sh
-EXTRA_DIST += tests/support/count_exits.c tests/support/find_library.sh tests/support/patience.h tests/support/pattern.h tests/support/tap.py tests/support/tap.sh tests/preload/stories tests/preload/story.h \
-    tests/preload/alloc.h tests/preload/held.h tests/preload/instruction.h tests/preload/io.h tests/preload/pair.h tests/preload/race.h \
+EXTRA_DIST += tests/support/check.h tests/support/count_exits.c tests/support/find_library.sh tests/support/patience.h tests/support/pattern.h tests/support/tap.py tests/support/tap.sh tests/preload/stories tests/preload/story.h \
+    tests/preload/alloc.h tests/preload/held.h tests/preload/instruction.h tests/preload/io.h tests/preload/own_files.h tests/preload/pair.h tests/preload/race.h \
     tests/preload/registered.h tests/preload/ring.h tests/preload/same.h tests/preload/scene.h
 TESTS += tests/preload/core.sh tests/preload/faults.sh tests/preload/run.sh tests/preload/same.sh

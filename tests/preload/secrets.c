@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Secrets: what libcowshim(7) says of bytes that a program wiped or marked, by looking into every store that the process has. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "own_files.h"
 #include "story.h"
 
 #define PAGE ((size_t)4096)
@@ -15,18 +15,6 @@
 #define SECRET 0x5ec2e7
 
 static size_t size_now;
-
-/* Whether it is a file of ours: a store, or the page that other processes read. */
-static bool is_ours(const char *path)
-{
-    char name[256];
-    ssize_t length = readlink(path, name, sizeof name - 1);
-
-    if (length < 0)
-        return false;
-    name[length] = '\0';
-    return strncmp(name, "/memfd:cowshim", 14) == 0 || (strncmp(name, "/#", 2) == 0 && strstr(name, "(deleted)") != NULL);
-}
 
 /* pattern_word() turned round: which word of the secret it is; what is none comes out as a number that is too large. */
 static uint64_t index_of(uint64_t word)
@@ -54,29 +42,9 @@ static long count_in(const char *path)
     return found;
 }
 
-/* Calls visit with the path of each of our files, and sums up what it says. */
-static long over_files(pid_t process, long (*visit)(const char *path))
-{
-    char path[300];
-    struct dirent *entry;
-    long sum = 0;
-    DIR *directory;
-
-    snprintf(path, sizeof path, "/proc/%d/fd", process);
-    directory = opendir(path);
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        snprintf(path, sizeof path, "/proc/%d/fd/%s", process, entry->d_name);
-        if (is_ours(path))
-            sum += visit(path);
-    }
-    if (directory != NULL)
-        closedir(directory);
-    return sum;
-}
-
 static long in_stores(void)
 {
-    return over_files(getpid(), count_in);
+    return over_own_files(getpid(), count_in);
 }
 
 struct pair {
@@ -364,7 +332,7 @@ static int strangers(void)
     }
     CHECK(make_pair(&pair, SMALL), "no memory");
     memcpy(pair.copy, pair.array, SMALL);
-    files = over_files(parent, tell_path);
+    files = over_own_files(parent, tell_path);
     CHECK(files >= 2, "%ld files of ours can be opened by ourselves: a store and a page were to be there", files);
     if (fork() == 0)
         _exit(try_as_stranger(parent));

@@ -4,12 +4,14 @@
 #ifndef COWSHIM_TESTS_PRELOAD_STORY_H
 #define COWSHIM_TESTS_PRELOAD_STORY_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/support/check.h"
 #include "tests/support/pattern.h"
 
 #define KEPT 0
@@ -23,16 +25,21 @@ struct story {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
-/* Ends a story whose promise is broken. */
-#define CHECK(condition, ...) \
-    do { \
-        if (!(condition)) { \
-            printf("# line %d: ", __LINE__); \
-            printf(__VA_ARGS__); \
-            printf("\n"); \
-            return BROKEN; \
-        } \
-    } while (0)
+/* CHECK() ends a story whose promise is broken. */
+#define CHECK_END return BROKEN
+
+static inline __attribute__((format(printf, 4, 5))) void check_failed(const char *file, int line, const char *condition, const char *format,
+                                                                      ...)
+{
+    va_list arguments;
+
+    (void)file; /* run.sh names the story */
+    va_start(arguments, format);
+    printf("# line %d: %s:", line, condition);
+    vprintf(format, arguments);
+    printf("\n");
+    va_end(arguments);
+}
 
 static inline int tell_all(const struct story *stories, size_t count)
 {

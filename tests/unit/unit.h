@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "tests/support/check.h"
+
 #if defined(__SANITIZE_THREAD__)
 #define UNIT_TSAN 1
 #elif defined(__has_feature)
@@ -71,17 +73,14 @@ enum unit_outcome { UNIT_PASSED, UNIT_SKIPPED, UNIT_FAILED };
 /* Runs the body in a child; the text is why it failed or was skipped. */
 enum unit_outcome unit_run(void (*body)(void), const char **text);
 
-#define UNIT_FAIL(...) unit_fail(__FILE__, __LINE__, __VA_ARGS__)
+#define UNIT_FAIL(...) check_failed(__FILE__, __LINE__, "", " " __VA_ARGS__)
 #define SKIP(...) unit_skip(__VA_ARGS__)
 
-void unit_fail(const char *file, int line, const char *format, ...) __attribute__((noreturn, format(printf, 3, 4)));
+#define CHECK_END ((void)0) /* check_failed() does not return */
+void check_failed(const char *file, int line, const char *condition, const char *format, ...)
+    __attribute__((noreturn, format(printf, 4, 5)));
 void unit_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) \
-            UNIT_FAIL("%s", #condition); \
-    } while (0)
 #define CHECK_EQ(a, b) \
     do { \
         long long a_ = (long long)(a), b_ = (long long)(b); \

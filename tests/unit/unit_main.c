@@ -27,11 +27,13 @@ __attribute__((visibility("default"))) const char *__ubsan_default_options(void)
     return "halt_on_error=1:print_stacktrace=1";
 }
 
-void unit_fail(const char *file, int line, const char *format, ...)
+void check_failed(const char *file, int line, const char *condition, const char *format, ...)
 {
     va_list arguments;
-    int used = snprintf(text, TEXT_SIZE, "%s:%d: ", file, line);
+    int used = snprintf(text, TEXT_SIZE / 2, "%s:%d: %s", file, line, condition);
 
+    if (used >= TEXT_SIZE / 2)
+        used = TEXT_SIZE / 2 - 1;
     va_start(arguments, format);
     vsnprintf(text + used, TEXT_SIZE - (size_t)used, format, arguments);
     va_end(arguments);
