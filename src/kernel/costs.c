@@ -32,9 +32,10 @@
 /* Guesses until the first one is measured, as multiples of a copy that stays in the cache: a page copied beyond the cache; and a page
    sealed into a huge store, which is zeroed, read and written beyond the cache and takes no fault of its own, but at least 1/HUGE_PART of
    what sealing a small page takes. */
-#define FAR_COPIES 4
+#define FAR_COPIES 10
 #define HUGE_COPIES 4
 #define HUGE_PART 8
+#define DROP_PART 8
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Atomic uint32_t fault, fill, copy, copy_far, seal, seal_huge, drop, read_back, map, flush, look;
@@ -113,7 +114,7 @@ static void guess(uint32_t one_call)
 }
 
 /* Two measurements tell the price of a page from the fixed price of the call: giving back PAGES pages (the quicker of two tries), and
-   giving back twice as many. */
+   giving back twice as many. More than a part of what making a page costs is an interruption. */
 static void measure_drops(uintptr_t start)
 {
     uint64_t few = UINT64_MAX, many;
@@ -126,7 +127,7 @@ static void measure_drops(uintptr_t start)
         touch_pages(start, PAGES / GROUP);
     }
     many = drop_pages(start, 2 * PAGES);
-    drop = many > few ? least((many - few) / PAGES, UINT32_MAX) : 1;
+    drop = many > few ? least((many - few) / PAGES, fill / DROP_PART) : 1;
     flush = few > (uint64_t)drop * PAGES ? least(few - (uint64_t)drop * PAGES, UINT32_MAX) : 0;
 }
 
@@ -197,10 +198,10 @@ uint64_t costs_clock(void)
     return fixed ? 0 : usage_spent();
 }
 
-void costs_note_copy(uint64_t nanoseconds, size_t pages)
+void costs_note_copy(uint64_t nanoseconds, size_t pages, size_t all)
 {
     if (!fixed && pages >= ENOUGH)
-        learn(pages >= COSTS_FAR ? &copy_far : &copy, nanoseconds / pages);
+        learn(all >= COSTS_FAR ? &copy_far : &copy, nanoseconds / pages);
 }
 
 /* A look that takes longer than usual may have taken views away, which is priced elsewhere, or was interrupted. Therefore what exceeds the

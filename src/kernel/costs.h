@@ -29,8 +29,9 @@ struct costs {
 void costs_read(struct costs *costs);
 /* Learns the price of a seal from one of so many pages that took so long. */
 void costs_note_seal(uint64_t nanoseconds, size_t pages, bool huge);
-/* Learns the price of a plain copy in the same way. */
-void costs_note_copy(uint64_t nanoseconds, size_t pages);
+/* Learns the price of a plain copy from one that took so long for so many pages, of so many in all. Its target has to be in use: what it
+   takes to make pages is another price. */
+void costs_note_copy(uint64_t nanoseconds, size_t pages, size_t all);
 /* Learns from one copy what it takes to ask the kernel before sharing. */
 void costs_note_look(uint64_t nanoseconds);
 /* Nanoseconds that this thread has been on a processor; for tests that set the costs, time stands still. */

@@ -85,6 +85,41 @@ TEST(fate, declined_copies_cost_no_system_call)
     CHECK_AT(sys_count() - calls < 256 / 4, sys_count() - calls);
 }
 
+/* Buffers that take turns learn from each other that copies of this array are better plain. */
+TEST(fate, a_ring_of_buffers_is_soon_asked_about_no_more)
+{
+    unsigned long calls;
+    char *source, *ring[8];
+
+    start_with_pair(&source, &ring[0]);
+    for (int i = 1; i < 8; i++)
+        ring[i] = unit_block(PAGES);
+    for (int i = 0; i < 64; i++)
+        live(ring[i % 8], source, PAGES, i);
+    calls = sys_count();
+    for (int i = 0; i < 256; i++)
+        live(ring[i % 8], source, PAGES, i);
+    CHECK_AT(sys_count() - calls < 256 / 2, sys_count() - calls);
+}
+
+/* What was read of a copy before it was made once more, and nothing had to be mapped for that, costs nothing again. */
+TEST(fate, pages_that_were_read_long_ago_are_no_loss)
+{
+    struct costs dear = costs;
+    uint64_t lost;
+    char *source, *copy;
+
+    start_with_pair(&source, &copy);
+    live(copy, source, 0, 0);
+    live(copy, source, 0, 0);
+    dear.read = 100000;
+    costs_set(&dear);
+    lost = counter_read(COUNT_lost_us);
+    for (int i = 0; i < 4; i++)
+        CHECK_AT(live(copy, source, 0, 0), i);
+    CHECK_EQ(counter_read(COUNT_lost_us), lost);
+}
+
 TEST(fate, a_part_of_the_source_that_always_changes_is_not_sealed_again)
 {
     char *source, *copy;

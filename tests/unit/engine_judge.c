@@ -21,7 +21,7 @@ static struct history history_of(uint64_t rewritten, uint16_t share)
     struct history history = {.fates = 8, .changes = 8};
 
     for (unsigned i = 0; i < SLICES; i++)
-        history.target[i] = rewritten >> i & 1 ? share : 0;
+        history.target.slice[i] = rewritten >> i & 1 ? share : 0;
     return history;
 }
 
@@ -57,6 +57,22 @@ TEST(judge, what_is_rewritten_is_plain_and_what_is_kept_is_shared)
     CHECK_EQ(shared(&facts, &head), 0);
 }
 
+/* A plain copy reads its source. Where that shows a store which nobody read yet, each page costs a fault. */
+TEST(judge, reading_a_source_that_shows_a_store_is_no_plain_copys_gift)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct history history = history_of(ALL, SHARE_ONE / 20);
+    struct costs dear = costs;
+
+    facts.filled = ALL;
+    dear.read = 2000;
+    CHECK_EQ(judge_slices(&facts, &dear, &history, NULL).shared, 0);
+    facts.unread = ALL;
+    CHECK_EQ(judge_slices(&facts, &dear, &history, NULL).shared, ALL);
+    history.read = SHARE_ONE; /* programs read such copies themselves */
+    CHECK_EQ(judge_slices(&facts, &dear, &history, NULL).shared, 0);
+}
+
 /* A page in each of many slices is enough, where a fault costs more than the slice. */
 TEST(judge, scattered_writes_into_memory_in_use_are_not_worth_it)
 {
@@ -76,7 +92,7 @@ TEST(judge, parts_of_the_source_that_always_change_are_not_sealed_again)
     struct history history = history_of(0, 0);
 
     for (unsigned i = 0; i < 6; i++) {
-        history.source[i] = SHARE_ONE;
+        history.source.slice[i] = SHARE_ONE;
         private_pages[i] = PAGES / SLICES;
     }
     facts.private_pages = private_pages;

@@ -66,6 +66,35 @@ TEST(policy, one_exception_changes_little_and_a_new_habit_much)
     CHECK_EQ(decide(&origin, false), ALL);
 }
 
+/* A solver that works on one part of its array after the other: no slice is expected to be rewritten because it was the last time. */
+TEST(policy, a_window_that_moves_is_shared_everywhere)
+{
+    struct origin origin = origin_of(1, 1);
+    unsigned missed = 0;
+
+    for (unsigned i = 0; i < 40; i++) {
+        if (i > 1)
+            missed += decide(&origin, false) != ALL;
+        learn(&origin, UINT64_C(1) << (i * 19 % SLICES));
+    }
+    CHECK_AT(missed <= 2, missed);
+}
+
+/* The same, once it works on the same part every time; and back. */
+TEST(policy, a_window_that_stands_still_becomes_plain)
+{
+    struct origin origin = origin_of(1, 1);
+
+    for (unsigned i = 0; i < 20; i++)
+        learn(&origin, UINT64_C(1) << i);
+    for (unsigned i = 0; i < 8; i++)
+        learn(&origin, UINT64_C(0xff));
+    CHECK_EQ(decide(&origin, false), ALL & ~UINT64_C(0xff));
+    for (unsigned i = 0; i < 20; i++)
+        learn(&origin, UINT64_C(1) << (i * 19 % SLICES));
+    CHECK_EQ(decide(&origin, false), ALL);
+}
+
 /* One line sorts the copies of its array, another one keeps those of another array, and both go through one place of a library. */
 TEST(policy, one_source_does_not_spoil_anothers_copies)
 {

@@ -7,12 +7,26 @@
 #include "engine/copy/snapshot.h"
 #include "engine/engine.h"
 #include "engine/process/entry.h"
+#include "kernel/pagemap.h"
 
 #include "base/poison.h"
 
 bool attempt_overlaps(const struct copy *copy)
 {
     return copy->to - copy->from < copy->size || copy->from - copy->to < copy->size;
+}
+
+bool attempt_in_use(const struct copy *copy)
+{
+    struct whole_pages pages = whole_pages(copy->from, copy->size);
+    size_t all = (pages.end - pages.start) / page_size;
+    uintptr_t source, target;
+
+    if (copy->plain == 0 || (copy->plain & ~copy->filled) != 0)
+        return false;
+    source = pages.start + slice_start(all, (unsigned)__builtin_ctzll(copy->plain)) * page_size;
+    target = source + (copy->to - copy->from);
+    return pagemap_any(PAGES_PRIVATE, target, target + page_size) > 0 && pagemap_any(PAGES_TOUCHED, source, source + page_size) > 0;
 }
 
 /* What can be told without looking anything up. */
@@ -59,6 +73,7 @@ static enum reason map_pages(struct copy *copy, struct whole_pages pages, size_t
     why = snapshot_range(&snapshot);
     *done = snapshot.done;
     copy->plain = snapshot.plain;
+    copy->filled = snapshot.filled;
     copy->copied = snapshot.copied + snapshot.plain_bytes;
     return why;
 }

@@ -14,14 +14,18 @@ struct copy {
     struct origin place;           /* keys of 0: the program wants it shared, whatever the policy says */
     struct block *target, *source; /* held, or NULL */
     struct observed_verdict verdict;
-    uint64_t plain; /* slices of its whole pages that are done when they are copied plainly */
-    size_t copied;  /* of what was done: not shared */
+    uint64_t plain;  /* slices of its whole pages that are done when they are copied plainly */
+    uint64_t filled; /* slices in which the target had pages of its own before */
+    size_t copied;   /* of what was done: not shared */
 };
 
 bool attempt_overlaps(const struct copy *copy);
 /* Finds the blocks, and maps what may be shared. *done: the leading bytes of the whole pages that are done, but for the plain slices, which
    are for the caller, like all else. Inside. Both blocks are held afterwards, where they were found. */
 enum reason attempt_sharing(struct copy *copy, size_t *done);
+/* Whether what will be copied plainly goes from and to pages that have long been there, so that the time it takes is that of copying.
+   One page on each side tells. Inside. */
+bool attempt_in_use(const struct copy *copy);
 /* Tells the log, an observer and the exported page what became of it, and lets go of the blocks. Inside. caller: the place in the
    program. */
 void attempt_end(struct copy *copy, enum reason why, size_t done, const void *caller);

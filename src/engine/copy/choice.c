@@ -52,6 +52,7 @@ enum reason choice_expect(struct work *work)
         return REASON_none;
     }
     work->venture.filled = !facts_traced(&work->venture) && choice_target_filled(work);
+    work->ask->filled = facts_filled(&work->venture);
     fate_of_copy(work->showing.from); /* a seal would change which of its pages are private */
     if (work->showing.to != work->showing.from)
         fate_end(work->showing.to);

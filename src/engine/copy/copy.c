@@ -35,13 +35,16 @@ static size_t copy_slices(const struct copy *copy, struct whole_pages pages, siz
 }
 
 /* Copies all that the snapshot did not do: the edges, the plain slices, and what comes after the point where it stopped. */
-static void finish(const struct copy *copy, size_t done)
+static void finish(const struct copy *copy, size_t done, bool in_use)
 {
     struct whole_pages pages = whole_pages(copy->from, copy->size);
     size_t head = pages.start - copy->from;
     size_t rest = copy->size - head - done;
+    uint64_t before = in_use ? costs_clock() : 0;
     size_t plain = copy_slices(copy, pages, done);
 
+    if (in_use)
+        costs_note_copy(costs_clock() - before, plain / page_size, (pages.end - pages.start) / page_size);
     bytes_copy((void *)copy->to, (const void *)copy->from, head);
     bytes_copy((void *)(copy->to + head + done), (const void *)(copy->from + head + done), rest);
     counter_add(COUNT_copies_shared, 1);
@@ -62,12 +65,13 @@ static bool is_plain(uintptr_t to, uintptr_t from, size_t size)
 
 /* Makes a copy that the policy declined, and learns what that costs. Most such copies never come here, because a hint lets them pass
    (hint.h). */
-static enum engine_copied copy_plainly(const struct copy *copy)
+static enum engine_copied copy_plainly(const struct copy *copy, bool in_use)
 {
-    uint64_t before = costs_clock();
+    uint64_t before = in_use ? costs_clock() : 0;
 
     bytes_copy((void *)copy->to, (const void *)copy->from, copy->size);
-    costs_note_copy(costs_clock() - before, copy->size / page_size);
+    if (in_use)
+        costs_note_copy(costs_clock() - before, copy->size / page_size, copy->size / page_size);
     return COPIED_PLAINLY;
 }
 
@@ -76,7 +80,7 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
     struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size};
     struct entry entry;
     enum reason why;
-    bool declined;
+    bool declined, in_use;
     size_t done = 0;
 
     if (is_plain(copy.to, copy.from, size) || !observe_look(OBSERVED_COPY, size))
@@ -95,13 +99,14 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
         hint_give(copy.to, copy.from, size);
     else
         hint_take(copy.to, copy.from, size);
+    in_use = attempt_in_use(&copy);
     attempt_end(&copy, why, done, caller);
     savings_event();
     entry_conclude(&entry);
     if (declined)
-        return copy_plainly(&copy);
+        return copy_plainly(&copy, in_use);
     if (done > 0)
-        finish(&copy, done);
+        finish(&copy, done, in_use);
     return done > 0 ? COPIED_SHARED : COPIED_NOT;
 }
 
@@ -120,7 +125,7 @@ enum reason engine_share(void *to, const void *from, size_t size, const void *ca
     savings_event();
     entry_conclude(&entry);
     if (*done > 0 && !(whole && why != REASON_none))
-        finish(&copy, *done);
+        finish(&copy, *done, false);
     *shared = *done - copy.copied;
     return why == REASON_none && *done == 0 ? REASON_no_store : why; /* an observer that lets nothing be shared */
 }

@@ -15,6 +15,7 @@ struct snapshot {
     struct origin place; /* where the policy learns; keys of 0: it is not asked */
     size_t done;         /* leading bytes that are done: the target holds what the source holds, but for plain slices */
     uint64_t plain;      /* slices (history.h) of all of it that are for the caller to copy, into memory that is there */
+    uint64_t filled;     /* slices in which the target had pages of its own before */
     size_t plain_bytes;  /* of what is done */
     size_t copied;       /* bytes of what is done that were copied here */
 };

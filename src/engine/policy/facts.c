@@ -41,11 +41,31 @@ static uint64_t same_slices(const struct venture *venture)
     return same;
 }
 
+static bool is_of(const struct trace *trace, uintptr_t start, size_t pages)
+{
+    return trace->pages == pages && trace->start == start;
+}
+
 bool facts_traced(const struct venture *venture)
 {
-    const struct trace *made = &venture->to->made;
+    return is_of(&venture->to->made, venture->source + venture->shift, venture->pages);
+}
 
-    return made->pages == venture->pages && made->start == venture->source + venture->shift;
+/* What was shared at the last copy of the source, or was copied into it by sharing if there was none since. */
+static uint64_t unread_slices(const struct venture *venture)
+{
+    const struct trace *made = &venture->from->made, *given = &venture->from->given;
+
+    if (is_of(given, venture->source, venture->pages))
+        return given->shared;
+    return is_of(made, venture->source, venture->pages) && !made->huge ? made->shared : 0;
+}
+
+uint64_t facts_filled(const struct venture *venture)
+{
+    if (facts_traced(venture))
+        return complement(&venture->to->made);
+    return venture->filled ? slice_all(venture->pages) : 0;
 }
 
 struct facts facts_of(const struct venture *venture)
@@ -57,14 +77,12 @@ struct facts facts_of(const struct venture *venture)
         .huge = venture->to->huge || usage_huge_always(),
         .huge_store = facts_huge_store(venture->from),
         .huge_views = facts_huge_views(venture),
+        .filled = facts_filled(venture),
+        .unread = unread_slices(venture),
         .same = same_slices(venture),
         .private_pages = venture->private_pages,
     };
 
-    if (facts_traced(venture))
-        facts.filled = complement(&venture->to->made);
-    else if (venture->filled)
-        facts.filled = slice_all(venture->pages);
     return facts;
 }
 

@@ -13,6 +13,8 @@ bool facts_huge_store(const struct block *from);
 bool facts_press(const struct venture *venture);
 /* Whether the last copy into the target tells where it has pages of its own. */
 bool facts_traced(const struct venture *venture);
+/* The slices in which the target has pages of its own, as the last copy into it or a look at its middle tells. */
+uint64_t facts_filled(const struct venture *venture);
 /* Whether the target shows its views in huge pages: it lies in the address space as its store does in the file. */
 bool facts_huge_views(const struct venture *venture);
 

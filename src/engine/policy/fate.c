@@ -85,8 +85,8 @@ void fate_of_copy(struct block *block)
     if (finding.asked == 0 && finding.fate.sampled == 0)
         return;
     costs_read(&costs);
-    if (finding.asked > finding.written)
-        finding.fate.read = (uint16_t)(finding.read * SHARE_ONE / (finding.asked - finding.written));
+    if (finding.mapped > 0)
+        finding.fate.read = (uint16_t)(finding.read * SHARE_ONE / finding.mapped);
     if (finding.asked > 0)
         trace->lost += (int64_t)(finding.written * costs.fault + (trace->huge ? 0 : finding.read * costs.read));
     log_debug("policy: %zu of %zu pages that were shared were rewritten, %zu read; lost %lld us", finding.written, finding.asked,
@@ -166,6 +166,7 @@ void fate_begin(const struct venture *venture, const struct judgement *judgement
     made->start = venture->source + venture->shift;
     made->pages = venture->pages;
     made->shared = judgement->shared;
+    made->same = judgement->same & judgement->shared;
     made->place = venture->place;
     made->known = judgement->known;
     made->huge = facts_huge_views(venture);
@@ -173,6 +174,7 @@ void fate_begin(const struct venture *venture, const struct judgement *judgement
     made->open = asked;
     made->sampled = 0;
     venture->to->given.open = false;
+    venture->to->given.pages = 0;
     *given = *made;
     given->start = venture->source;
     if (!asked)

@@ -46,14 +46,16 @@ static bool look_at_slice(const struct trace *trace, unsigned slice, struct find
     struct page_run window = window_of(trace, slice);
     size_t pages = (window.end - window.start) / page_size;
     size_t all = slice_start(trace->pages, slice + 1) - slice_start(trace->pages, slice);
+    bool same = (trace->same >> slice & 1) != 0;
     long written = count_pages(PAGES_PRIVATE, window.start, window.end);
-    long there = written < 0 ? -1 : count_pages(PAGES_TOUCHED, window.start, window.end);
+    long there = written < 0 || same ? written : count_pages(PAGES_TOUCHED, window.start, window.end);
 
     if (there < written || there < 0)
         return false;
     finding->fate.written[slice] = (uint16_t)((size_t)written * SHARE_ONE / pages);
     finding->asked += all;
     finding->written += (size_t)written * all / pages;
+    finding->mapped += same ? 0 : (pages - (size_t)written) * all / pages;
     finding->read += (size_t)(there - written) * all / pages;
     return true;
 }
@@ -63,8 +65,9 @@ static bool look_at_slices(const struct trace *trace, unsigned from, unsigned to
 {
     uintptr_t start = trace->start + slice_start(trace->pages, from) * page_size;
     uintptr_t end = trace->start + slice_start(trace->pages, to) * page_size;
+    bool same = (trace->same >> from & 1) != 0;
     uint32_t written[SLICES] = {0};
-    long there = count_pages(PAGES_TOUCHED, start, end);
+    long there = same ? 0 : count_pages(PAGES_TOUCHED, start, end);
     size_t pages = (end - start) / page_size;
     size_t all = 0;
 
@@ -78,6 +81,7 @@ static bool look_at_slices(const struct trace *trace, unsigned from, unsigned to
     }
     finding->asked += pages;
     finding->written += all;
+    finding->mapped += same ? 0 : pages - all;
     finding->read += (size_t)there > all ? (size_t)there - all : 0;
     return true;
 }
@@ -88,7 +92,10 @@ void finding_look_at_views(const struct trace *trace, struct finding *finding)
     bool small = trace->pages <= (size_t)WINDOW * count;
 
     for (unsigned at = 0, end; at < count; at = end) {
+        unsigned alike = slice_alike(trace->same, at, count);
+
         end = slice_alike(trace->shared, at, count);
+        end = end < alike ? end : alike;
         if ((trace->shared >> at & 1) == 0)
             continue;
         if (small) {

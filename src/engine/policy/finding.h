@@ -9,7 +9,8 @@
 /* What was found in one copy. */
 struct finding {
     struct fate fate;
-    size_t asked, written, read; /* pages */
+    size_t asked, written; /* pages that were shared, and how many of them were rewritten */
+    size_t mapped, read;   /* of the others, those that were mapped for this copy, and how many of these were read */
 };
 
 /* Nothing is known yet. */

@@ -8,6 +8,7 @@
 #define HINTS 256
 #define FIRST 3
 #define LAST 63
+#define ANY_TARGET 0
 
 /* One word each, so that no lock is needed: what the copy is in the upper bits, how many more are plain unseen, and how many are after
    the next look. */
@@ -45,22 +46,36 @@ bool hint_plain(uintptr_t to, uintptr_t from, size_t size)
     return true;
 }
 
-void hint_give(uintptr_t to, uintptr_t from, size_t size)
+/* How many copies pass after this judgement: one more than twice as many as after the last one. */
+static unsigned next_span(uint64_t mark)
 {
-    uint64_t mark = mark_of(to, from, size);
     uint64_t now = atomic_load_explicit(place_of(mark), memory_order_relaxed);
     unsigned span = (now & MARK) == (mark & MARK) && (now & 0xff) != 0 ? 2 * (now & 0xff) + 1 : FIRST;
 
-    span = span < LAST ? span : LAST;
+    return span < LAST ? span : LAST;
+}
+
+/* Copies to several targets in turn (a ring of buffers) learn from each other how long the span is: it is also kept for any target. */
+void hint_give(uintptr_t to, uintptr_t from, size_t size)
+{
+    uint64_t mark = mark_of(to, from, size), any = mark_of(ANY_TARGET, from, size);
+    unsigned own = next_span(mark), common = next_span(any);
+    unsigned span = own > common ? own : common;
+
     atomic_store_explicit(place_of(mark), word(mark, span, span), memory_order_relaxed);
+    atomic_store_explicit(place_of(any), word(any, 0, span), memory_order_relaxed);
+}
+
+static void take(uint64_t mark)
+{
+    if ((atomic_load_explicit(place_of(mark), memory_order_relaxed) & MARK) == (mark & MARK))
+        atomic_store_explicit(place_of(mark), 0, memory_order_relaxed);
 }
 
 void hint_take(uintptr_t to, uintptr_t from, size_t size)
 {
-    uint64_t mark = mark_of(to, from, size);
-
-    if ((atomic_load_explicit(place_of(mark), memory_order_relaxed) & MARK) == (mark & MARK))
-        atomic_store_explicit(place_of(mark), 0, memory_order_relaxed);
+    take(mark_of(to, from, size));
+    take(mark_of(ANY_TARGET, from, size));
 }
 
 void hint_forget_all(void)

@@ -62,11 +62,49 @@ static void learn_slice(uint16_t *share, uint16_t value, bool first, bool sample
         *share = first ? value : mean(*share, value, WEIGHT);
 }
 
-static void learn(uint16_t *means, bool first, const struct fate *fate)
+static uint64_t squared(uint16_t forecast, uint16_t value)
 {
-    for (unsigned i = 0; i < SLICES; i++)
-        if (fate->written[i] != SHARE_UNKNOWN)
-            learn_slice(&means[i], fate->written[i], first, (fate->sampled >> i & 1) != 0);
+    int64_t error = (int64_t)forecast - value;
+
+    return (uint64_t)(error * error);
+}
+
+static void learn_error(uint32_t *error, uint64_t sum, unsigned seen)
+{
+    *error = (uint32_t)(((WEIGHT - 1) * (uint64_t)*error + sum / seen) / WEIGHT);
+}
+
+static void learn(struct shares *shares, bool first, const struct fate *fate)
+{
+    uint64_t slice_errors = 0, overall_errors = 0, sum = 0;
+    unsigned seen = 0;
+    bool all_sampled = true;
+
+    for (unsigned i = 0; i < SLICES; i++) {
+        uint16_t value = fate->written[i];
+        bool sampled = (fate->sampled >> i & 1) != 0;
+
+        if (value == SHARE_UNKNOWN)
+            continue;
+        slice_errors += squared(shares->slice[i], value);
+        overall_errors += squared(shares->overall, value);
+        sum += value;
+        seen++;
+        all_sampled &= sampled;
+        learn_slice(&shares->slice[i], value, first, sampled);
+    }
+    if (seen == 0)
+        return;
+    if (!first) {
+        learn_error(&shares->slice_error, slice_errors, seen);
+        learn_error(&shares->overall_error, overall_errors, seen);
+    }
+    learn_slice(&shares->overall, (uint16_t)(sum / seen), first, all_sampled);
+}
+
+unsigned history_forecast(const struct shares *shares, unsigned slice)
+{
+    return shares->slice_error <= shares->overall_error ? shares->slice[slice] : shares->overall;
 }
 
 /* Doubts grow by two with each sample that was kept in a slice that is expected to be rewritten as a whole, and halve with each that was
@@ -74,7 +112,7 @@ static void learn(uint16_t *means, bool first, const struct fate *fate)
 static void weigh_samples(struct history *history, const struct fate *fate)
 {
     for (unsigned i = 0; i < SLICES; i++) {
-        if ((fate->sampled >> i & 1) == 0 || history->target[i] < SHARE_ONE - SHARE_ONE / 8)
+        if ((fate->sampled >> i & 1) == 0 || history_forecast(&history->target, i) < SHARE_ONE - SHARE_ONE / 8)
             continue;
         if (fate->written[i] == 0)
             history->doubts += 2;
@@ -91,12 +129,12 @@ void history_learn_target(struct history *history, const struct fate *fate)
 
     if (first)
         for (unsigned i = 0; i < SLICES; i++)
-            history->target[i] = SHARE_ONE; /* what nobody looked at counts as rewritten */
+            history->target.slice[i] = SHARE_ONE; /* what nobody looked at counts as rewritten */
     count(&history->fates);
     weigh_samples(history, fate);
     if (history->fates == 0)
         return;
-    learn(history->target, first, fate);
+    learn(&history->target, first, fate);
     if (fate->read != SHARE_UNKNOWN)
         history->read = first ? fate->read : mean(history->read, fate->read, WEIGHT);
 }
@@ -106,7 +144,7 @@ void history_learn_source(struct history *history, const struct fate *fate)
     bool first = history->changes == 0;
 
     count(&history->changes);
-    learn(history->source, first, fate);
+    learn(&history->source, first, fate);
 }
 
 int64_t history_afford(struct history *history, uint64_t now, int64_t purse)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Histories: which share of the pages of earlier copies was rewritten, slice by slice, and which share of the pages of their source
    between two copies of it. Shares are fixed-point numbers (SHARE_ONE is all of them), and running means in which a new value counts a
-   quarter, and that of a sampled page a sixteenth. Pure: no system call, no lock. */
+   quarter, and that of a sampled page a sixteenth. Pure: no system call, no lock.
+
+   What comes next is forecast in two ways: each slice as before, or every slice as all of them on average. The way that has been less wrong
+   lately is believed. A program that always rewrites the same part is foretold by the first, one that rewrites another part each time (a
+   window that moves, pages drawn by lot) by the second. */
 #ifndef COWSHIM_ENGINE_HISTORY_H
 #define COWSHIM_ENGINE_HISTORY_H
 
@@ -34,13 +38,19 @@ struct origin {
     uint32_t keys[KEYS]; /* keys[0] is 0 where the policy is not to be asked */
 };
 
+struct shares {
+    uint16_t slice[SLICES];
+    uint16_t overall;
+    uint32_t slice_error, overall_error; /* running means of the squared errors of the two forecasts */
+};
+
 struct history {
     uint32_t key;     /* 0: nobody's */
     uint16_t fates;   /* of copies, as far as counted */
     uint16_t changes; /* likewise, of sources */
     uint16_t doubts;  /* of what is known: grows when a slice is kept that was expected to be rewritten */
     uint16_t read;    /* share of the shared pages that were read */
-    uint16_t target[SLICES], source[SLICES];
+    struct shares target, source;
     int64_t debt;   /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */
     uint64_t last;  /* when there was a copy, in nanoseconds */
     int64_t income; /* nanoseconds that the time between the two copies before allowed to lose */
@@ -52,6 +62,9 @@ struct fate {
     uint16_t read;
     uint64_t sampled; /* slices of which one page speaks for all */
 };
+
+/* The share of the slice that is expected to be rewritten next. */
+unsigned history_forecast(const struct shares *shares, unsigned slice);
 
 void history_learn_target(struct history *history, const struct fate *fate);
 void history_learn_source(struct history *history, const struct fate *fate);

@@ -36,7 +36,7 @@ static unsigned likely(const struct scale *scale)
 
 static unsigned written(const struct scale *scale, unsigned slice)
 {
-    return scale->target == NULL ? likely(scale) : scale->target->target[slice];
+    return scale->target == NULL ? likely(scale) : history_forecast(&scale->target->target, slice);
 }
 
 /* The share of the slice's pages that the program is expected to change in the source between two copies. Where only targets are known the
@@ -44,7 +44,7 @@ static unsigned written(const struct scale *scale, unsigned slice)
 static unsigned changed(const struct scale *scale, unsigned slice)
 {
     if (scale->source != NULL)
-        return scale->source->source[slice];
+        return history_forecast(&scale->source->source, slice);
     return scale->target == NULL ? likely(scale) : 0;
 }
 
@@ -83,6 +83,8 @@ static void weigh_slice(struct scale *scale, unsigned i)
     slice->plain = pages * copy;
     if (!filled)
         slice->plain += pages * fill / (facts->fresh ? 1 : REPEATS);
+    if ((facts->unread >> i & 1) != 0)
+        slice->plain += part(pages * scale->costs->read, SHARE_ONE - read) / REPEATS;
     slice->shared = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
                     part(pages * costs->read, facts->huge_views || same ? 0 : read) + sealing(scale, i, pages) +
                     (filled ? pages * costs->drop : part(pages * costs->drop, rewritten));
@@ -206,6 +208,7 @@ struct judgement judge_slices(const struct facts *facts, const struct costs *cos
         judgement.shared = 0;
     else if (bears(&scale))
         judgement.shared = pick(&scale);
+    judgement.same = judgement.shared & facts->same;
     judgement.native = native_of(&scale, judgement.shared);
     return judgement;
 }

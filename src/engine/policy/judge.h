@@ -17,6 +17,7 @@ struct facts {
     bool huge_store;               /* sealed pages go to a store of huge pages */
     bool huge_views;               /* the target will show that in huge pages, so that reading it costs no faults */
     uint64_t filled;               /* slices in which the target has pages of its own */
+    uint64_t unread;               /* slices of the source that show a store and were not read since, as far as we know */
     uint64_t same;                 /* slices in which the target shows what the source shows: nothing has to be mapped */
     const uint32_t *private_pages; /* how many private pages each slice of the source has; NULL: not known yet */
     int64_t purse;                 /* nanoseconds that this copy may lose; PURSE_OPEN or more: any number */
@@ -24,6 +25,7 @@ struct facts {
 
 struct judgement {
     uint64_t shared; /* slices */
+    uint64_t same;   /* of these, the ones that need no mapping */
     int64_t native;  /* what copying these would cost without us, in nanoseconds */
     bool known;      /* a history was used */
 };

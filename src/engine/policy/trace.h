@@ -17,6 +17,7 @@ struct trace {
     uintptr_t start;  /* the first whole page */
     size_t pages;     /* 0: there was no copy */
     uint64_t shared;  /* the slices that were shared */
+    uint64_t same;    /* of these, the ones in which nothing had to be mapped: pages that are there may have been read long ago */
     bool open;        /* what becomes of it is not known yet */
     bool skipped;     /* open, but it will not be looked at: it is expected to end as the others did */
     bool known;       /* as in its judgement */
