@@ -150,6 +150,26 @@ TEST(policy, what_was_lost_wrongly_is_paid_by_time)
     CHECK_AT(copies >= 18 && copies <= 21, copies); /* a copy each millisecond */
 }
 
+/* What sharing won at a place may be lost there again. Then it is ruined, and is so until all is paid. */
+TEST(policy, what_was_won_covers_losses_and_ruin_lasts)
+{
+    struct origin origin = origin_of(1, 1);
+    struct fate kept = fate_of_slices(0);
+    struct facts facts = {.policy = POLICY_BALANCED, .pages = PAGES};
+    int64_t change = PAGES * costs.fill;
+
+    policy_learn_copy(&policy, &origin, &kept, -20 * MS, false);
+    CHECK_EQ(policy_decide(&policy, &origin, &facts, &costs).shared, ALL);
+    policy_learn_copy(&policy, &origin, &kept, 10 * MS, true); /* half of what was won */
+    CHECK_EQ(policy_decide(&policy, &origin, &facts, &costs).shared, ALL);
+    policy_learn_copy(&policy, &origin, &kept, change + 1, true);
+    CHECK_EQ(policy_decide(&policy, &origin, &facts, &costs).shared, 0);
+    policy_learn_copy(&policy, &origin, &kept, -2, true); /* less than a change costs, but not nothing */
+    CHECK_EQ(policy_decide(&policy, &origin, &facts, &costs).shared, 0);
+    policy_learn_copy(&policy, &origin, &kept, -change, true);
+    CHECK_EQ(policy_decide(&policy, &origin, &facts, &costs).shared, ALL);
+}
+
 TEST(policy, the_purse_is_a_gift_and_a_twentieth_of_processor_time)
 {
     struct ledger ledger = {0, 0};

@@ -92,10 +92,9 @@ void fate_of_copy(struct block *block)
     log_debug("policy: %zu of %zu pages that were shared were rewritten, %zu read; lost %lld us", finding.written, finding.asked,
               finding.read, (long long)trace->lost / 1000);
     lock_take(&policy_lock);
-    policy_learn_copy(&policy, &trace->place, &finding.fate, finding.asked > 0 ? trace->lost : 0, finding.asked > 0 && trace->known);
+    policy_learn_copy(&policy, &trace->place, &finding.fate, trace->lost, trace->known);
     lock_drop(&policy_lock);
-    if (finding.asked > 0)
-        count(trace->lost);
+    count(trace->lost);
 }
 
 void fate_of_source(const struct venture *venture, const uint32_t *private_pages, uint64_t looked_at)
@@ -170,7 +169,7 @@ void fate_begin(const struct venture *venture, const struct judgement *judgement
     made->place = venture->place;
     made->known = judgement->known;
     made->huge = facts_huge_views(venture);
-    made->lost = (int64_t)spent - judgement->native;
+    made->lost = (int64_t)spent - judgement->native + judgement->change;
     made->open = asked;
     made->sampled = 0;
     venture->to->given.open = false;

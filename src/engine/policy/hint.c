@@ -62,8 +62,8 @@ void hint_give(uintptr_t to, uintptr_t from, size_t size)
     unsigned own = next_span(mark), common = next_span(any);
     unsigned span = own > common ? own : common;
 
+    atomic_store_explicit(place_of(any), word(any, 0, span), memory_order_relaxed); /* first: both may have one place */
     atomic_store_explicit(place_of(mark), word(mark, span, span), memory_order_relaxed);
-    atomic_store_explicit(place_of(any), word(any, 0, span), memory_order_relaxed);
 }
 
 static void take(uint64_t mark)

@@ -160,9 +160,13 @@ int64_t history_afford(struct history *history, uint64_t now, int64_t purse)
     return left < 0 ? 0 : left < purse ? left : purse;
 }
 
-void history_owe(struct history *history, int64_t nanoseconds)
+void history_book(struct history *history, int64_t nanoseconds, bool known)
 {
-    history->debt += nanoseconds;
+    int64_t covered = nanoseconds < history->credit ? nanoseconds : history->credit;
+
+    history->credit -= nanoseconds < 0 ? nanoseconds / 2 : covered;
+    if (known)
+        history->debt += nanoseconds < 0 ? nanoseconds : nanoseconds - covered;
     if (history->debt < 0)
         history->debt = 0;
 }

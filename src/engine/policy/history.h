@@ -52,6 +52,8 @@ struct history {
     uint16_t read;    /* share of the shared pages that were read */
     struct shares target, source;
     int64_t debt;   /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */
+    bool ruined;    /* the debt was more than a change to plain copies costs, and is not paid off yet */
+    int64_t credit; /* half of what sharing has won here and has not lost again since, in nanoseconds */
     uint64_t last;  /* when there was a copy, in nanoseconds */
     int64_t income; /* nanoseconds that the time between the two copies before allowed to lose */
 };
@@ -72,7 +74,8 @@ void history_learn_source(struct history *history, const struct fate *fate);
    debt. The rest of it may be lost, but not more than the purse has, and not more than the interval before that allowed, so that one long
    pause is not taken for a habit. */
 int64_t history_afford(struct history *history, uint64_t now, int64_t purse);
-/* Books what a copy that was shared because of what is known cost more than a plain one. A negative number is a gain. */
-void history_owe(struct history *history, int64_t nanoseconds);
+/* Books what a copy cost more than it would have without us. A negative number is a gain. Where the copy was made because of what is known,
+   a loss that no credit covers is a debt. */
+void history_book(struct history *history, int64_t nanoseconds, bool known);
 
 #endif

@@ -13,7 +13,8 @@
 
 struct slice {
     int64_t native, plain, shared;
-    bool kept; /* by half or more: worth its memory */
+    int64_t change; /* of plain: pages that have to be made or read first, which is shared out among several copies there */
+    bool kept;      /* by half or more: worth its memory */
 };
 
 struct scale {
@@ -80,11 +81,10 @@ static void weigh_slice(struct scale *scale, unsigned i)
     slice->native = pages * copy;
     if (facts->fresh) /* a copy into fresh memory makes as many pages, and copies as much, as a seal does */
         slice->native = pages * (copy + fault > seal_cost(scale) ? copy + fault : seal_cost(scale));
-    slice->plain = pages * copy;
-    if (!filled)
-        slice->plain += pages * fill / (facts->fresh ? 1 : REPEATS);
+    slice->change = filled || facts->fresh ? 0 : pages * fill;
     if ((facts->unread >> i & 1) != 0)
-        slice->plain += part(pages * scale->costs->read, SHARE_ONE - read) / REPEATS;
+        slice->change += part(pages * costs->read, SHARE_ONE - read);
+    slice->plain = pages * copy + slice->change / REPEATS + (facts->fresh ? pages * fill : 0);
     slice->shared = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
                     part(pages * costs->read, facts->huge_views || same ? 0 : read) + sealing(scale, i, pages) +
                     (filled ? pages * costs->drop : part(pages * costs->drop, rewritten));
@@ -178,15 +178,23 @@ static uint64_t pick(const struct scale *scale)
     return facts->policy == POLICY_BALANCED && cost_of(scale, worth) <= least + facts->purse ? worth : cheap;
 }
 
-/* Whether this history's debt is less than what a plain copy would cost at first where the target has no pages. */
-static bool bears(const struct scale *scale)
+static int64_t change_of(const struct scale *scale, uint64_t mask)
+{
+    int64_t change = 0;
+
+    for (unsigned i = 0; i < scale->count; i++)
+        change += mask >> i & 1 ? scale->slices[i].change : 0;
+    return change;
+}
+
+/* Whether this history's debt is more than a change to plain copies costs; once it was, any debt is too much. */
+static bool ruined(const struct scale *scale)
 {
     const struct facts *facts = scale->facts;
-    unsigned empty = scale->count - (unsigned)__builtin_popcountll(facts->filled);
-    int64_t fill = facts->huge ? scale->costs->copy : scale->costs->fill;
 
-    return scale->target == NULL || facts->purse >= PURSE_OPEN ||
-           scale->target->debt <= (int64_t)facts->pages * fill * empty / scale->count;
+    if (scale->target == NULL || facts->purse >= PURSE_OPEN)
+        return false;
+    return scale->target->debt > (scale->target->ruined ? 0 : change_of(scale, slice_all(facts->pages)));
 }
 
 struct judgement judge_slices(const struct facts *facts, const struct costs *costs, const struct history *target,
@@ -206,9 +214,10 @@ struct judgement judge_slices(const struct facts *facts, const struct costs *cos
         judgement.shared = slice_all(facts->pages);
     else if (facts->policy == POLICY_SPEED && target == NULL)
         judgement.shared = 0;
-    else if (bears(&scale))
+    else if (!(judgement.ruined = ruined(&scale)))
         judgement.shared = pick(&scale);
     judgement.same = judgement.shared & facts->same;
     judgement.native = native_of(&scale, judgement.shared);
+    judgement.change = change_of(&scale, slice_all(facts->pages) & ~judgement.shared);
     return judgement;
 }

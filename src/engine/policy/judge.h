@@ -27,6 +27,8 @@ struct judgement {
     uint64_t shared; /* slices */
     uint64_t same;   /* of these, the ones that need no mapping */
     int64_t native;  /* what copying these would cost without us, in nanoseconds */
+    int64_t change;  /* what the others cost more than without us, because pages have to be made or read that would be there */
+    bool ruined;     /* nothing is shared, because what was lost with the history is more than a change to plain copies costs */
     bool known;      /* a history was used */
 };
 

@@ -71,7 +71,12 @@ int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t
 
 struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts, const struct costs *costs)
 {
-    return judge_slices(facts, costs, who_knows(policy, place, false), who_knows(policy, place, true));
+    struct history *target = who_knows(policy, place, false);
+    struct judgement judgement = judge_slices(facts, costs, target, who_knows(policy, place, true));
+
+    if (target != NULL)
+        target->ruined = judgement.ruined;
+    return judgement;
 }
 
 void policy_learn_copy(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost, bool known)
@@ -80,8 +85,7 @@ void policy_learn_copy(struct policy *policy, const struct origin *place, const 
         struct history *history = make(policy, place->keys[i]);
 
         history_learn_target(history, fate);
-        if (known)
-            history_owe(history, lost);
+        history_book(history, lost, known);
     }
     ledger_enter(&policy->ledger, lost);
 }
