@@ -22,7 +22,7 @@ struct origin policy_origin(uintptr_t caller, uintptr_t source, size_t size);
    now: the time. */
 int64_t policy_purse(struct policy *policy, const struct origin *place, uint64_t processor_ns, uint64_t now);
 struct judgement policy_decide(struct policy *policy, const struct origin *place, const struct facts *facts, const struct costs *costs);
-/* Learns what became of a copy. lost: what it cost more than a plain one, 0 if it was plain; known: as in its judgement. */
+/* Learns what became of a copy, shared or plain. lost: the nanoseconds that it cost more than without us; known: as in its judgement. */
 void policy_learn_copy(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost, bool known);
 /* Learns what became of a source between two copies of it. */
 void policy_learn_source(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost);
