@@ -29,10 +29,11 @@
 /* Shorter seals are not measured: much of their time goes into what is done once for each seal, or into the rest of a huge page. */
 #define ENOUGH 64
 #define ENOUGH_HUGE 1024
-/* Guesses until the first one is measured, as multiples of a copy that stays in the cache: a page copied beyond the cache; and a page
-   sealed into a huge store, which is zeroed, read and written beyond the cache and takes no fault of its own, but at least 1/HUGE_PART of
-   what sealing a small page takes. */
-#define FAR_COPIES 10
+/* Guesses until the first one is measured. A copy of some MiB takes so many times what one takes that stays in the cache next to the
+   processor, and one of many MiB so many times that. A page that is sealed into a huge store is zeroed, read and written beyond the cache
+   and takes no fault of its own, but at least 1/HUGE_PART of what sealing a small page takes. */
+#define NEAR_COPIES 2
+#define FAR_COPIES 5
 #define HUGE_COPIES 4
 #define HUGE_PART 8
 #define DROP_PART 8
@@ -143,7 +144,7 @@ static void measure_pages(uintptr_t start)
         fill = fault;
     populate_pages(start);
     touch_pages(start, PAGES / GROUP);
-    copy = copy_pages(half, start);
+    copy = NEAR_COPIES * copy_pages(half, start);
     copy_far = FAR_COPIES * copy;
     seal = (made == UINT32_MAX ? fault : made) + 2 * copy + touched;
     seal_huge = HUGE_COPIES * copy > seal / HUGE_PART ? HUGE_COPIES * copy : seal / HUGE_PART;

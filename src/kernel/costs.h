@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* From this size on, in pages, a plain copy does not find its pages in the processor's cache. */
-#define COSTS_FAR 1024
+#define COSTS_FAR 4096
 
 struct costs {
     uint32_t fault;     /* the first write to a page that is not there, or is a view's */

@@ -65,7 +65,7 @@ TEST(judge, reading_a_source_that_shows_a_store_is_no_plain_copys_gift)
     struct costs dear = costs;
 
     facts.filled = ALL;
-    dear.read = 2000;
+    dear.read = 8000;
     CHECK_EQ(judge_slices(&facts, &dear, &history, NULL).shared, 0);
     facts.unread = ALL;
     CHECK_EQ(judge_slices(&facts, &dear, &history, NULL).shared, ALL);

@@ -8,8 +8,9 @@
 #define LIKELY_WRITTEN (SHARE_ONE / 16)
 #define LIKELY_WRITTEN_FRESH (SHARE_ONE / 256)
 #define LIKELY_READ (SHARE_ONE / 2)
-/* A seal, and pages put where a view was, are paid once and serve about so many copies. */
+/* A seal is paid once and serves about so many copies; and so many are made the same way when once one was plain. */
 #define REPEATS 8
+#define REPEATS_PLAIN 32
 
 struct slice {
     int64_t native, plain, shared;
@@ -84,7 +85,7 @@ static void weigh_slice(struct scale *scale, unsigned i)
     slice->change = filled || facts->fresh ? 0 : pages * fill;
     if ((facts->unread >> i & 1) != 0)
         slice->change += part(pages * costs->read, SHARE_ONE - read);
-    slice->plain = pages * copy + slice->change / REPEATS + (facts->fresh ? pages * fill : 0);
+    slice->plain = pages * copy + slice->change / REPEATS_PLAIN + (facts->fresh ? pages * fill : 0);
     slice->shared = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
                     part(pages * costs->read, facts->huge_views || same ? 0 : read) + sealing(scale, i, pages) +
                     (filled ? pages * costs->drop : part(pages * costs->drop, rewritten));
