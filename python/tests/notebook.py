@@ -11,7 +11,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "support"))
 from tap import Tap  # noqa: E402
 
-ROOT = os.environ["TOP_SRCDIR"]
+ROOT = os.path.abspath(os.environ["TOP_SRCDIR"])
 LIBRARY = os.environ["COWSHIM_LIBRARY"]
 COMMAND = os.path.join(os.environ["TOP_BUILDDIR"], "command", "cowshim")
 CELLS = [("%load_ext cowshim\nsource = bytearray(b'x') * (16 << 20)", None),
