@@ -70,7 +70,7 @@ uint64_t facts_filled(const struct venture *venture)
 
 struct facts facts_of(const struct venture *venture)
 {
-    struct facts facts = {
+    return (struct facts){
         .policy = (enum config_policy)config_choice(policy),
         .pages = venture->pages,
         .fresh = venture->fresh && venture->to->made.pages == 0,
@@ -82,8 +82,6 @@ struct facts facts_of(const struct venture *venture)
         .same = same_slices(venture),
         .private_pages = venture->private_pages,
     };
-
-    return facts;
 }
 
 bool facts_press(const struct venture *venture)
