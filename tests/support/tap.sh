@@ -45,6 +45,18 @@ skip_all() {
     exit 0
 }
 
+# Becomes a Python program, run by the first Python that has the module: exec_python MODULE WHAT-IS-MISSING PROGRAM [ARGUMENT]...
+exec_python() {
+    module=$1 missing=$2
+    shift 2
+    for python in /usr/bin/python3 python3; do
+        if "$python" -c "import $module" 2>/dev/null; then
+            exec "$python" -B "$@"
+        fi
+    done
+    skip_all "no Python with $missing"
+}
+
 needs_shim() {
     [ -e "$COWSHIM_LIBRARY" ] || skip_all "no $COWSHIM_LIBRARY: a sanitizer build has no shim"
 }
