@@ -5,7 +5,7 @@
 # build-fuzz/tests/fuzz/fuzz -minimize_crash=1 -runs=10000 FILE, and belongs into tests/fuzz/corpus. What new inputs reach goes
 # there by build-fuzz/tests/fuzz/fuzz -merge=1 tests/fuzz/corpus build-fuzz/fuzz-corpus.
 fuzz_sources = tests/fuzz/target.c tests/fuzz/target.h tests/fuzz/operations.c tests/fuzz/operations.h \
-    tests/fuzz/slots.c tests/fuzz/slots.h tests/model/oracle.h
+    tests/fuzz/actors.c tests/fuzz/actors.h tests/fuzz/slots.c tests/fuzz/slots.h tests/model/oracle.h tests/preload/ring.h
 # Not instrumented themselves: what an input covers of the engine is to be found, not what it covers of the test.
 fuzz_libs = src/libengine.la -lpthread -ldl
 

@@ -16,6 +16,7 @@
 #include "engine/store/extent.h"
 #include "base/fault.h"
 #include "base/sys.h"
+#include "actors.h"
 #include "slots.h"
 
 #define MIN_SIZE "8K"
@@ -44,7 +45,7 @@ static void do_copy(struct slot *to, const struct slot *from)
         copy(to, d, from, source.start, source.size < to->size - d ? source.size : to->size - d);
 }
 
-static void do_copy_whole(struct slot *to, const struct slot *from)
+void copy_whole(struct slot *to, const struct slot *from)
 {
     copy(to, 0, from, 0, to->size < from->size ? to->size : from->size);
 }
@@ -75,11 +76,8 @@ static void call(const struct slot *slot, struct range range, enum engine_memory
         fail("engine_memory_call %d was refused", (int)what);
 }
 
-/* As the shim's madvise(MADV_DONTNEED). */
-static void do_discard(struct slot *slot)
+void discard(struct slot *slot, struct range range)
 {
-    struct range range = take_pages(slot);
-
     syscall(SYS_madvise, slot->block + range.start, range.size, MADV_DONTNEED);
     call(slot, range, MEMORY_ZERO);
     oracle_fill(slot->picture + range.start, 0, range.size);
@@ -93,7 +91,7 @@ static void do_protect(struct slot *slot, struct slot *other)
     call(slot, range, MEMORY_EXCLUDE);
     syscall(SYS_mprotect, slot->block + range.start, range.size, PROT_READ);
     if (other != slot)
-        do_copy_whole(other, slot);
+        copy_whole(other, slot);
     syscall(SYS_mprotect, slot->block + range.start, range.size, PROT_READ | PROT_WRITE);
     call(slot, range, MEMORY_ADMIT);
 }
@@ -177,6 +175,7 @@ static bool run_next(void);
 static __attribute__((noreturn)) void end(void)
 {
     fault_at(0, false);
+    actors_end();
     slots_compare("at the end");
     for (int i = 0; i < SLOTS; i++)
         if (slots[i].size != 0)
@@ -198,6 +197,7 @@ static void do_fork(void)
 
     if (depth >= 2)
         return;
+    actor_deliver();
     if (announced)
         engine_fork_prepare();
     pid = syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
@@ -205,6 +205,7 @@ static void do_fork(void)
         fail("no child");
     if (pid == 0) {
         depth++;
+        actors_after_fork();
         if (announced)
             engine_fork_child();
         while (share-- > 0 && run_next())
@@ -245,17 +246,31 @@ static void do_seldom(void)
     }
 }
 
+/* The last of 256 numbers. */
+#define ACTORS 240
+
+static void do_act(void)
+{
+    struct slot *slot = take_block();
+
+    actor_act(slot, take_block());
+}
+
 static bool run_next(void)
 {
     struct slot *slot;
+    unsigned what;
 
     if (!input_left() || operations++ >= LONGEST_LIST)
         return false;
-    switch (take() % 20) {
+    what = take();
+    switch (what < ACTORS ? what % 20 : 20) {
     case 0:
+        actor_deliver();
         slot_add(take_slot());
         break;
     case 1:
+        actor_deliver();
         slot_remove(take_block());
         break;
     case 2:
@@ -267,7 +282,7 @@ static bool run_next(void)
     case 5:
     case 6:
         slot = take_block();
-        do_copy_whole(slot, take_block());
+        copy_whole(slot, take_block());
         break;
     case 7:
         slot = take_block();
@@ -281,7 +296,8 @@ static bool run_next(void)
         do_fill(take_block());
         break;
     case 10:
-        do_discard(take_block());
+        slot = take_block();
+        discard(slot, take_pages(slot));
         break;
     case 11:
         slot = take_block();
@@ -294,12 +310,15 @@ static bool run_next(void)
         do_advice(take_block());
         break;
     case 14:
+        actor_deliver();
         do_move(take_block());
         break;
     case 15:
+        actor_deliver();
         do_resize(take_block());
         break;
     case 16:
+        actor_deliver();
         do_withdraw(take_block());
         break;
     case 17:
@@ -308,8 +327,11 @@ static bool run_next(void)
     case 18:
         do_fault();
         break;
-    default:
+    case 19:
         do_seldom();
+        break;
+    default:
+        do_act();
         break;
     }
     return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Those who hold or fill memory beside the program: rings, pagers, KSM, sockets that send without a copy, and policies of where pages lie.
+/* Those who hold or fill memory beside the program: rings, pagers, KSM, sockets and pipes that send without a copy, and policies of where pages lie.
    Each acts in a child: a process that once had one of them copies plainly from then on, and what it shared before is still there. */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +27,7 @@
 #endif
 #define MERGE_ALL 67 /* PR_SET_MEMORY_MERGE */
 #define LONGEST ((size_t)32 << 10)
+#define MOST_SERVED ((size_t)1 << 20) /* each page takes two changes of thread */
 
 /* Who acts on what: bytes of the slot, the whole pages around them, and another slot or NULL. */
 struct scene {
@@ -167,7 +168,7 @@ static void page_in(struct scene *scene)
     struct uffdio_api api = {.api = UFFD_API};
     struct uffdio_register range = {.range = {(uintptr_t)scene->pages, scene->pages_size}, .mode = UFFDIO_REGISTER_MODE_MISSING};
     size_t page = (size_t)((uintptr_t)scene->slot->block + scene->at - (uintptr_t)scene->pages) / PAGE * PAGE;
-    size_t at = (size_t)(scene->pages - scene->slot->block) + page;
+    size_t at = (size_t)(scene->pages - scene->slot->block) + page, end;
     pthread_t thread;
 
     oracle_move(served, scene->message, PAGE);
@@ -178,9 +179,10 @@ static void page_in(struct scene *scene)
         pthread_create(&thread, NULL, serve, NULL) != 0)
         return;
     slot_compare(scene->world, scene->slot, 0, scene->slot->size, "handed to a pager");
-    if (madvise(scene->pages + page, scene->pages_size - page, MADV_DONTNEED) != 0)
+    end = scene->pages_size - page < MOST_SERVED ? scene->pages_size : page + MOST_SERVED;
+    if (madvise(scene->pages + page, end - page, MADV_DONTNEED) != 0)
         fail(scene->world, "memory under a pager cannot be discarded: error %d", errno);
-    for (; page < scene->pages_size; page += PAGE, at += PAGE)
+    for (; page < end; page += PAGE, at += PAGE)
         oracle_move(scene->slot->picture + at, served, PAGE);
     copy_over(scene);
     compare(scene, "served by a pager");
@@ -218,21 +220,58 @@ static int connect_pair(int ends[2])
     return setsockopt(ends[0], SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on);
 }
 
+static void arrived(const struct scene *scene, int from)
+{
+    unsigned char got[LONGEST];
+    size_t size = 0;
+    ssize_t part = 1;
+
+    for (; size < scene->size && part > 0; size += (size_t)part) {
+        part = read(from, got + size, scene->size - size);
+        if (part <= 0)
+            fail(scene->world, "%zu of %zu bytes arrived: error %d", size, scene->size, errno);
+    }
+    if (oracle_differ(got, scene->message, scene->size) != scene->size)
+        fail(scene->world, "what was sent in place did not arrive");
+}
+
+/* A pipe has the pages until it is read, and no memory shows them any more. */
+static void splice_out(struct scene *scene)
+{
+    struct iovec bytes = {scene->pages, scene->pages_size < LONGEST ? scene->pages_size : LONGEST};
+    size_t at = (size_t)(scene->pages - scene->slot->block);
+    int ends[2];
+
+    if (scene->op->x / 10 % 2)
+        copy_over(scene);
+    if (pipe(ends) != 0 || vmsplice(ends[1], &bytes, 1, SPLICE_F_NONBLOCK) != (ssize_t)bytes.iov_len)
+        return;
+    scene->size = bytes.iov_len;
+    oracle_move(scene->message, scene->slot->picture + at, scene->size);
+    copy_over(scene);
+    if (scene->other != NULL)
+        slot_write(scene->other, 0, scene->other->size, scene->op->seed);
+    if (madvise(scene->pages, scene->size, MADV_DONTNEED) != 0)
+        fail(scene->world, "what was spliced cannot be discarded: error %d", errno);
+    oracle_fill(scene->slot->picture + at, 0, scene->size);
+    explicit_bzero(scene->slot->block + at, scene->size); /* so that it does not live on in a store */
+    arrived(scene, ends[0]);
+    compare(scene, "spliced into a pipe");
+}
+
 /* The socket has the pages until the other end has read them. */
 static void send_in_place(struct scene *scene)
 {
-    unsigned char got[LONGEST];
     int ends[2];
 
+    oracle_move(scene->message, scene->slot->picture + scene->at, scene->size);
     if (connect_pair(ends) != 0 || send(ends[0], scene->slot->block + scene->at, scene->size, MSG_ZEROCOPY) != (ssize_t)scene->size)
         return;
     copy_over(scene);
     if (scene->other != NULL)
         slot_write(scene->other, 0, scene->other->size, scene->op->seed);
     dispossess(scene);
-    if (recv(ends[1], got, scene->size, MSG_WAITALL) != (ssize_t)scene->size ||
-        oracle_differ(got, scene->slot->picture + scene->at, scene->size) != scene->size)
-        fail(scene->world, "what was sent in place did not arrive");
+    arrived(scene, ends[1]);
     compare(scene, "sent in place");
 }
 
@@ -274,7 +313,7 @@ static void act(struct scene *scene)
         place(scene);
         break;
     default:
-        send_in_place(scene);
+        (scene->op->x / 5 % 2 ? splice_out : send_in_place)(scene);
         break;
     }
     live_on(world, scene->op);
