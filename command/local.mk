@@ -55,6 +55,7 @@ command_cowshim_tools_SOURCES = \
     command/trail/places.c command/trail/places.h \
     command/trail/profile.c command/trail/profile.h \
     command/trail/profile_json.c command/trail/profile_json.h \
+    command/trail/remains.c command/trail/remains.h \
     command/trail/report.c \
     command/trail/simulate.c command/trail/simulate.h \
     command/trail/symbols.c command/trail/symbols.h \

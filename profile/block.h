@@ -12,7 +12,6 @@
 #include "profile/format.h"
 
 #define SAMPLES_MOST 1024 /* of one block */
-#define SAMPLES_OF_COPY 256
 
 struct watched {
     struct tree_node node; /* key: start */

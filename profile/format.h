@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRAIL_VERSION 2
+#define TRAIL_VERSION 3
 #define TRAIL_SUFFIX ".trail"
 #define TRAIL_FIRST_WINDOW ((size_t)1 << 18)
 #define TRAIL_WINDOW ((size_t)1 << 22)
@@ -48,12 +48,14 @@ struct trail_event {
     uint64_t time;   /* CLOCK_MONOTONIC, ns */
     uint64_t anon;   /* anonymous memory of the process in bytes before the event; 0: not measured */
     uint64_t stores; /* likewise, of its stores */
+    uint64_t heap;   /* likewise, where the heap of sbrk() ends */
 };
 
 struct trail_begin {
     struct trail_event event;
     uint32_t version, pid, parent, page_size;
     uint32_t apply, words; /* bytes of the command line */
+    uint64_t heap_start;   /* of sbrk(); 0: not known */
 };
 
 struct trail_maps {
@@ -79,6 +81,8 @@ struct trail_block {
     uint32_t probes, filled; /* of a block that no copy went into, at its end: single pages asked for, and there */
     uint32_t samples;
 };
+
+#define SAMPLES_OF_COPY 256 /* at most */
 
 /* Reasons above those of the engine. */
 #define TRAIL_TOO_SMALL 1000u

@@ -28,7 +28,7 @@ src_libcowshim_profile_la_LIBADD = $(UNWIND_LIBS)
 src_libcowshim_profile_la_LDFLAGS = -module -avoid-version -shared -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,-z,nodelete
 
 dist_check_SCRIPTS += profile/tests/run.sh
-EXTRA_DIST += profile/tests/five.py profile/tests/filled.py profile/tests/native.cpp profile/tests/profile.py
+EXTRA_DIST += profile/tests/chained.py profile/tests/five.py profile/tests/filled.py profile/tests/native.cpp profile/tests/profile.py
 if TOOLS
 if PROFILE
 TESTS += profile/tests/run.sh

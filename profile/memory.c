@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 static uint64_t (*stores_of_shim)(void);
 static uint64_t stores_at; /* when they were asked */
 static struct purse for_measuring = {.share = 128, .gift = 5000000};
-static uint64_t anon_now, stores_now;
+static uint64_t anon_now, stores_now, heap_now;
 static bool fresh;
 static size_t page_bytes = 4096;
 
@@ -71,15 +72,31 @@ void memory_measure(size_t block)
         stores_at = now;
         stores_now = stores_of_shim();
     }
+    heap_now = (uint64_t)syscall(SYS_brk, 0L);
     fresh = true;
     purse_pay(&for_measuring, now);
 }
 
-void memory_figures(uint64_t *anon, uint64_t *stores)
+void memory_figures(uint64_t *anon, uint64_t *stores, uint64_t *heap)
 {
     *anon = fresh ? anon_now : 0;
     *stores = fresh ? stores_now : 0;
+    *heap = fresh ? heap_now : 0;
     fresh = false;
+}
+
+/* The 47th of the words in stat; the second, the program's name in brackets, may have blanks. */
+uint64_t memory_heap_start(void)
+{
+    char text[1024];
+    uint64_t start = 0;
+    const char *at = read_file("/proc/self/stat", text, sizeof text) <= 0 ? NULL : strrchr(text, ')');
+
+    for (int word = 2; at != NULL && word < 47; word++)
+        at = strchr(at + 1, ' ');
+    if (at != NULL)
+        read_number(at, &start);
+    return start;
 }
 
 void memory_probe(uintptr_t start, size_t size, uint32_t *probes, uint32_t *filled)

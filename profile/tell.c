@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "profile/memory.h"
 #include "profile/trail.h"
 
 /* what: an event of that size, all but its head. */
@@ -49,6 +50,7 @@ void tell_begin(bool apply)
     event->parent = (uint32_t)syscall(SYS_getppid);
     event->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
     event->apply = apply;
+    event->heap_start = memory_heap_start();
     event->words = (uint32_t)length;
     memcpy(event + 1, words, (size_t)length);
     trail_finish(event, TRAIL_BEGIN, 0);

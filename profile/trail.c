@@ -133,7 +133,7 @@ void *trail_add(size_t size)
     event = (struct trail_event *)(void *)(trail.window + trail.used);
     event->size = (uint32_t)size;
     event->time = clock_now();
-    memory_figures(&event->anon, &event->stores);
+    memory_figures(&event->anon, &event->stores, &event->heap);
     trail.used += size;
     return event;
 }

@@ -19,6 +19,8 @@ enum { SETTINGS_FIRST = 256, OWN_FIRST = SETTINGS_FIRST + CONFIG_COUNT };
 #define INDENT 10
 #define NAME_SIZE 40
 
+static bool given[CONFIG_COUNT]; /* on the command line */
+
 static const char prefix[] = "COWSHIM_";
 
 /* The one variable that has a natural value, so that its option may stand alone. */
@@ -157,6 +159,7 @@ static bool apply(unsigned index, const char *text)
         complain(&table[index], text);
         return false;
     }
+    given[index] = true;
     if (index != CONFIG_INDEX_stats)
         return variable_set(table[index].variable, text);
     path = path_prepare(text);
@@ -211,6 +214,22 @@ int settings_parse(int argc, char **argv, int (*help)(void), const struct settin
         return -1;
     message_error("no program is given");
     return message_usage(argv[0]);
+}
+
+void settings_print_given(FILE *out, void (*print_word)(FILE *out, const char *word))
+{
+    struct config_option table[CONFIG_COUNT];
+    char name[NAME_SIZE];
+
+    config_options(table);
+    for (unsigned i = 0; i < CONFIG_COUNT; i++) {
+        const char *text = given[i] ? getenv(table[i].variable) : NULL;
+
+        if (text == NULL)
+            continue;
+        fprintf(out, " --%s=", option_name(table[i].variable, name));
+        print_word(out, text);
+    }
 }
 
 bool settings_quiet(void)

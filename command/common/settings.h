@@ -23,6 +23,8 @@ struct settings_option {
 /* Reads the options of a sub-command that starts a program, checks those of the shim and sets their variables for the program to come.
    -1: the program stands at argv[optind]. Otherwise the exit code, after the help or a message. */
 int settings_parse(int argc, char **argv, int (*help)(void), const struct settings_option *own, size_t count);
+/* The options that were read, in the form in which they have to be typed, each with a blank before it. */
+void settings_print_given(FILE *out, void (*print_word)(FILE *out, const char *word));
 /* COWSHIM_LOG of the environment, settings_apply() included, asks for errors only. */
 bool settings_quiet(void);
 void settings_print_help(void);

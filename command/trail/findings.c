@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/config.h"
+
 const char *findings_reason_name(unsigned reason)
 {
     if (reason == REASON_none)
@@ -158,6 +160,20 @@ static bool add_all(struct findings *findings)
     return done;
 }
 
+/* The peak where every copy is shared that can be, whatever it costs. */
+static bool find_peak_of_memory(struct findings *findings, unsigned policy)
+{
+    struct simulation simulation;
+
+    if (policy == POLICY_MEMORY || findings->trail->begin->apply != 0)
+        return true;
+    if (!simulate(findings->trail, POLICY_MEMORY, &simulation))
+        return false;
+    findings->peak_of_memory = simulation.peak_shim;
+    simulation_free(&simulation);
+    return true;
+}
+
 bool findings_make(const struct trail *trail, unsigned policy, const char *killed, struct findings *findings)
 {
     struct symbols *symbols = symbols_open(trail->maps);
@@ -167,7 +183,8 @@ bool findings_make(const struct trail *trail, unsigned policy, const char *kille
     findings->trail = trail;
     findings->killed = killed;
     findings->places = places_read(trail, symbols);
-    done = findings->places != NULL && simulate(trail, policy, &findings->simulation) && add_all(findings);
+    done = findings->places != NULL && simulate(trail, policy, &findings->simulation) && add_all(findings) &&
+           find_peak_of_memory(findings, policy);
     symbols_close(symbols);
     if (done) {
         findings->helps = verdict_helps(findings);

@@ -37,6 +37,7 @@ struct findings {
     uint64_t same, known; /* of all copies that were or could be shared */
     double saved;         /* at the peak */
     bool helps;
+    uint64_t peak_of_memory; /* with the policy `memory`; 0: that is the one, or the shim was at work */
     const char *killed; /* "killed by signal 9 (out of memory)", or NULL */
     char *verdict;
 };

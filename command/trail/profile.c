@@ -31,7 +31,8 @@ static int help_print(void)
          "saved. What follows PROGRAM is PROGRAM's.\n"
          "\n"
          "Options:");
-    settings_print_option("output FILE, -o FILE", "FILE.html: a page to look at; FILE.json: all that is known; FILE.folded: stacks for speedscope and flamegraph.pl; FILE.txt: the text that"
+    settings_print_option("output FILE, -o FILE", "FILE.html: a page to look at; FILE.json: all that is known; FILE.folded: stacks for "
+                                                  "speedscope and flamegraph.pl; FILE.txt: the text that"
                                                   " otherwise goes to stderr");
     settings_print_option("apply", "share what can be shared, and say what that saved");
     settings_print_option("help", "this text");
@@ -325,7 +326,9 @@ static void print_brief(char **argv, struct json_object *document, const char *p
 {
     fprintf(stderr, "cowshim: %s", value_text(document, "verdict"));
     if (value_flag(document, "helps")) {
-        fputs(" `cowshim run --", stderr);
+        fputs(" `cowshim run", stderr);
+        settings_print_given(stderr, write_word);
+        fputs(" --", stderr);
         for (char **word = argv; *word != NULL; word++) {
             fputc(' ', stderr);
             write_word(stderr, *word);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/trail/remains.h"
 #include "command/trail/world.h"
 
 /* Whether a step tells of changes, which took place after an earlier one. */
@@ -45,6 +46,7 @@ static void attribute(struct world *world, uint32_t steps)
             if (cell->made_by != NO_BLOCK && cell->holder != NULL && cell->holder->earlier != NULL)
                 world->out->outcomes[cell->made_by].saved += cell->holder->weight;
         }
+    remains_attribute(world);
 }
 
 /* Through all steps, or up to the one at which the peak was. */
@@ -58,6 +60,8 @@ static bool walk(struct world *world)
         return false;
     memset(&world->shim, 0, sizeof world->shim);
     world->saving = 0;
+    world->heap_end = 0;
+    world->unused = NULL;
     world->point_count = 0;
     for (uint32_t i = 0; i < count && !world->failed; i++) {
         world_measure(world, i);

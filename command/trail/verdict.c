@@ -168,6 +168,21 @@ static void write_because(FILE *out, const struct findings *findings)
                 saved, peak);
 }
 
+/* Where time decides what is shared, the prediction holds for the prices of now. */
+static void write_choice(FILE *out, const struct findings *findings)
+{
+    const struct simulation *simulation = &findings->simulation;
+    char peak[SIZE_TEXT];
+    uint64_t less = simulation->peak_shim > findings->peak_of_memory ? simulation->peak_shim - findings->peak_of_memory : 0;
+
+    if (findings->peak_of_memory == 0 || less < LEAST_BYTES || (double)less < LEAST_SHARE * (double)simulation->peak_native)
+        return;
+    fprintf(out,
+            " The rest depends on what sharing costs in time, which the shim learns while the program runs; with --policy memory the peak "
+            "would be %s.",
+            size_text((int64_t)findings->peak_of_memory, peak));
+}
+
 char *verdict_write(const struct findings *findings)
 {
     char *text = NULL;
@@ -186,6 +201,7 @@ char *verdict_write(const struct findings *findings)
               out);
         write_because(out, findings);
     }
+    write_choice(out, findings);
     fclose(out);
     return text;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/trail/remains.h"
 #include "engine/report/counters.h"
 
 static void version_add_holder(struct world *world, struct world_cell *cell, struct version *version, double weight)
@@ -199,6 +200,7 @@ struct copying {
     struct world_block *target, *source;
     uint32_t to, from; /* the copy's first page in each */
     uint32_t pages;
+    bool alone[SAMPLES_OF_COPY]; /* private in the source, in a run that is too short to be sealed */
 };
 
 static bool same_as_stored(const struct copying *copying, uint32_t i)
@@ -261,6 +263,46 @@ static uint64_t worthwhile(struct world *world, const struct copying *copying)
     return judgement.shared;
 }
 
+/* As cluster_length() of the engine, with what samples tell: neither neighbour of one that is alone has to be sealed, too. Returns their
+   number. */
+static uint32_t find_alone(struct copying *copying)
+{
+    uint32_t count = copying->event->samples, found = 0;
+    bool before = count == 1;
+
+    for (uint32_t i = 0; i < count; i++) {
+        bool after = i + 1 < count && !same_as_stored(copying, i + 1), now = !same_as_stored(copying, i);
+
+        copying->alone[i] = now && !before && !after;
+        found += copying->alone[i];
+        before = now;
+    }
+    return found;
+}
+
+/* As consolidate_runs() of the engine: all of the source is sealed anew when its short runs have been copied so often that it pays. What
+   else shows what it showed keeps that. */
+static void seal_all_or_copy(struct world *world, struct copying *copying)
+{
+    struct world_block *source = copying->source, *target = copying->target;
+    uint32_t alone = find_alone(copying);
+
+    if (alone == 0)
+        return;
+    source->copied_pages += (size_t)alone * copying->pages / copying->event->samples;
+    target->copied_pages = source->copied_pages;
+    if (!policy_consolidates(copying->pages, source->copied_pages, &world->costs, copying->event->huge_store))
+        return;
+    source->copied_pages = target->copied_pages = 0;
+    memset(copying->alone, 0, sizeof copying->alone);
+    for (uint32_t i = 0; i < source->count; i++) {
+        struct world_cell *cell = &source->cells[i];
+
+        if (cell->holder != NULL && cell->page >= copying->from && cell->page - copying->from < copying->pages)
+            version_begin(world, cell, cell->holder->weight);
+    }
+}
+
 /* The target's cells are made anew. In shared slices they hold what the source's hold. */
 static void write_cells(struct world *world, const struct copying *copying, uint64_t slices)
 {
@@ -269,7 +311,7 @@ static void write_cells(struct world *world, const struct copying *copying, uint
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t hash = copying->samples[i].hash, page = copying->samples[i].page;
-        bool shared = page < copying->pages && slices >> slice_of(copying->pages, page) & 1;
+        bool shared = page < copying->pages && slices >> slice_of(copying->pages, page) & 1 && !copying->alone[i];
         struct world_cell *from = shared ? cell_at(world, copying->source, copying->from + copying->samples[i].page) : NULL;
         struct version *version;
         struct world_cell *to;
@@ -321,6 +363,8 @@ static void copy(struct world *world, uint32_t number)
         outcome->reason = REASON_unlikely;
         eligible = false;
     }
+    if (eligible)
+        seal_all_or_copy(world, &copying);
     clear(world, copying.target, copying.to, copying.to + copying.pages);
     write_cells(world, &copying, eligible ? slices : 0);
 }
@@ -370,6 +414,7 @@ static void leave(struct world *world, const struct step *step)
     if (block == NULL || step->moves)
         return;
     tell_fate(world, block);
+    remains_add(world, block, (const void *)step->event);
     clear(world, block, 0, UINT32_MAX);
     free(block->cells);
     free(block);
@@ -404,12 +449,32 @@ static void add_point(struct world *world, uint32_t number, uint64_t time, uint6
     world->point_count++;
 }
 
+/* Whether the block that was added last has been written to before this step. What memory there was at its place, from blocks that were
+   freed, counts until then. */
+static bool is_used_by(const struct world *world, const struct step *step)
+{
+    if (step->event->type == TRAIL_COPY)
+        return step->block == NO_BLOCK || world->trail->steps[step->block].event != &world->unused->event;
+    return step->event->type == TRAIL_ADDED || step->event->type == TRAIL_LEAVES || step->event->type == TRAIL_RETURNS ||
+           step->event->type == TRAIL_END;
+}
+
+static void use(struct world *world)
+{
+    remains_used(world, world->unused->start, world->unused->start + world->unused->size);
+    world->unused = NULL;
+}
+
 void world_measure(struct world *world, uint32_t number)
 {
     const struct trail_event *event = world->trail->steps[number].event;
 
-    if (event->anon != 0)
-        add_point(world, number, event->time, event->anon + event->stores);
+    if (world->unused != NULL && is_used_by(world, &world->trail->steps[number]))
+        use(world);
+    if (event->anon == 0)
+        return;
+    remains_measured(world, event->heap);
+    add_point(world, number, event->time, event->anon + event->stores);
 }
 
 /* What a copy adds to the memory that was measured before it. */
@@ -436,12 +501,23 @@ void world_measure_end(struct world *world)
     add_point(world, trail->count, trail->steps[trail->count - 1].event->time, has);
 }
 
+static void add(struct world *world, uint32_t number)
+{
+    const struct trail_block *event = (const void *)world->trail->steps[number].event;
+
+    world->blocks[number] = calloc(1, sizeof(struct world_block));
+    world->failed = world->blocks[number] == NULL;
+    world->unused = event;
+}
+
 void world_happen(struct world *world, uint32_t number)
 {
     const struct step *step = &world->trail->steps[number];
 
+    if (step->event->type == TRAIL_COPY && world->unused != NULL)
+        use(world);
     if (step->event->type == TRAIL_ADDED)
-        world->failed = (world->blocks[number] = calloc(1, sizeof(struct world_block))) == NULL;
+        add(world, number);
     else if (step->event->type == TRAIL_COPY)
         copy(world, number);
     else if (step->event->type == TRAIL_LEAVES && step->block != NO_BLOCK)
@@ -465,4 +541,5 @@ void world_end(struct world *world)
         free(block);
         world->blocks[i] = NULL;
     }
+    remains_free(world);
 }

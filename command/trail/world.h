@@ -42,7 +42,10 @@ struct world_block {
     struct world_cell *cells; /* by page */
     uint32_t count;
     struct past made, given; /* the last shared copy into it, and of it */
+    size_t copied_pages;     /* of short runs, which were copied again and again, since all was sealed */
 };
+
+struct remain;
 
 struct world {
     const struct trail *trail;
@@ -51,8 +54,11 @@ struct world {
     struct world_block **blocks; /* by step */
     struct policy shim;          /* what the shim would have learned */
     struct costs costs;
-    double saving;  /* now */
-    uint32_t *late; /* steps with changes, by the step after which they take place */
+    double saving;                    /* now */
+    struct remain *remains;           /* what malloc keeps of freed blocks */
+    uint64_t heap_end;                /* when memory was last measured */
+    const struct trail_block *unused; /* the block that was added last, while nothing is in it */
+    uint32_t *late;                   /* steps with changes, by the step after which they take place */
     uint32_t *late_first;
     struct point *points;
     uint32_t point_count, peak_step;
