@@ -36,8 +36,10 @@ Options:
   --help
           this text
 
-and those of `cowshim run` for programs that the kernel starts and for itself:
---policy, --min-size ... `jupyter kernelspec remove cowshim` takes it away."""
+And those of `cowshim run` that begin with two dashes, such as --policy memory;
+they hold for the kernel and for all that it starts.
+
+`jupyter kernelspec remove NAME` takes the kernel away."""
 
 
 def kernels(words: list[str]) -> str:
