@@ -6,7 +6,7 @@
 #include "engine/block/header.h"
 #include "engine/copy/snapshot.h"
 #include "engine/engine.h"
-#include "engine/process/entry.h"
+#include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
 
 #include "base/poison.h"
@@ -103,7 +103,7 @@ static enum reason try_copy(struct copy *copy, size_t *done)
         why = REASON_not_target;
     if (why == REASON_none && (copy->source = block_find_range(copy->from, copy->size)) == NULL)
         why = REASON_not_source;
-    if (why == REASON_none && !entry_owns_process())
+    if (why == REASON_none && !descriptor_in_own_process())
         why = REASON_foreign_process;
     if (why == REASON_none)
         why = map_copy(copy, done);
