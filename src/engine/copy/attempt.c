@@ -6,6 +6,7 @@
 #include "engine/block/header.h"
 #include "engine/copy/snapshot.h"
 #include "engine/engine.h"
+#include "kernel/costs.h"
 #include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
 
@@ -23,6 +24,8 @@ bool attempt_in_use(const struct copy *copy)
     uintptr_t source, target;
 
     if (copy->plain == 0 || (copy->plain & ~copy->filled) != 0)
+        return false;
+    if ((size_t)__builtin_popcountll(copy->plain) * all / slice_count(all) < COSTS_ENOUGH)
         return false;
     source = pages.start + slice_start(all, (unsigned)__builtin_ctzll(copy->plain)) * page_size;
     target = source + (copy->to - copy->from);
