@@ -14,6 +14,7 @@ check_PROGRAMS += \
     tests/preload/stacks \
     tests/preload/small_calls \
     tests/preload/copies \
+    tests/preload/counted \
     tests/preload/descriptors \
     tests/preload/early \
     tests/preload/early_dlsym \
