@@ -14,7 +14,7 @@ struct thread {
     bool owns_gate;   /* this thread is forking: it holds the gate alone */
     int passing;      /* how many more small calls pass before one looks at the clock (engine_glance()) */
     uint64_t glanced; /* when the last one did */
-    unsigned checked; /* files of ours that this operation has found to be ours still (procfile_use_once()) */
+    unsigned checked; /* what this operation need not look for again: files of ours (procfile_use_once()), holders (holders_held()) */
 };
 
 extern THREAD_LOCAL struct thread thread_self;

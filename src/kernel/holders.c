@@ -15,6 +15,7 @@
 #include "base/config.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "kernel/descriptor.h"
 #include "kernel/procfile.h"
 #include "kernel/status.h"
@@ -26,6 +27,9 @@
 /* The result of a scan of all descriptors is trusted for SCANS_APART times as long as the scan took, and no longer even if nothing seems to
    have changed: libc opens and closes files without our seeing it, so that a ring may have taken the number of one of them. */
 #define SCANS_APART 64
+
+/* In thread_self.checked: this operation has looked, and there is one thread. The low bits are files (kernel/procfile.c). */
+#define CHECKED_ALONE (1u << 31)
 
 #ifndef AF_XDP
 #define AF_XDP 44
@@ -248,5 +252,19 @@ int holders_look(struct holders *holders)
     if (error != 0)
         return error;
     holders->held = holders_known() | atomic_load(&seen);
+    if (holders->threads == 1)
+        thread_self.checked |= CHECKED_ALONE;
     return 0;
+}
+
+int holders_held(unsigned *held)
+{
+    struct holders holders;
+    int error = 0;
+
+    if (thread_self.inside && (thread_self.checked & CHECKED_ALONE) != 0)
+        *held = holders_known() | atomic_load(&seen);
+    else if ((error = holders_look(&holders)) == 0)
+        *held = holders.held;
+    return error;
 }

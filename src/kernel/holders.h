@@ -27,6 +27,8 @@ struct holders {
 void holders_init(void);
 /* Two system calls, when nothing changed. 0 or -errno. */
 int holders_look(struct holders *holders);
+/* Only who holds memory. No system call where this operation has looked before and no other thread can have changed the answer. */
+int holders_held(unsigned *held);
 /* The same without a system call, as of the last look or note. */
 unsigned holders_known(void);
 /* The program is about to make such a descriptor. This is never taken back, because what it stands for may outlive it. */

@@ -67,6 +67,65 @@ static int device_at_once(void)
     return in_child(open_device_at_once);
 }
 
+/* Where the pages of the memory are, as a device knows them. False: only root is told. */
+static bool frames_of(const unsigned char *memory, uint64_t *frames)
+{
+    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    ssize_t got = pread(pagemap, frames, SIZE / PAGE * sizeof *frames, (off_t)((uintptr_t)memory / PAGE * sizeof *frames));
+
+    close(pagemap);
+    for (size_t i = 0; i < SIZE / PAGE; i++)
+        frames[i] &= ((uint64_t)1 << 55) - 1;
+    return got == (ssize_t)(SIZE / PAGE * sizeof *frames) && frames[0] != 0;
+}
+
+/* The kernel itself may move a few. */
+static bool stay(const unsigned char *memory, const uint64_t *frames)
+{
+    static uint64_t now[SIZE / PAGE];
+    size_t moved = 0;
+
+    frames_of(memory, now);
+    for (size_t i = 0; i < SIZE / PAGE; i++)
+        moved += now[i] != frames[i];
+    return moved < SIZE / PAGE / 16;
+}
+
+/* A block of its own, and one that showed a store before it was written: a device was told of both. */
+static int use_told_memory(void)
+{
+    static uint64_t own[SIZE / PAGE], written[SIZE / PAGE];
+    unsigned char *memory = aligned_alloc(PAGE, SIZE), *from = aligned_alloc(PAGE, SIZE), *view = aligned_alloc(PAGE, SIZE);
+    unsigned char *before = malloc(SIZE);
+
+    paint(memory, SIZE, 1);
+    paint(from, SIZE, 2);
+    memcpy(view, from, SIZE);
+    memcpy(before, from, SIZE);
+    paint(view, SIZE, 3);
+    if (open("/dev/loop-control", O_RDWR | O_CLOEXEC) < 0 || !frames_of(memory, own) || !frames_of(view, written)) {
+        printf("# no device to be opened, or nobody says where pages are: error %d\n", errno);
+        return SKIPPED;
+    }
+    memcpy(from, memory, SIZE);
+    memcpy(view, memory, SIZE);
+    memset(view, 0, SIZE);
+    memcpy(memory, view, SIZE);
+    madvise(memory, SIZE, MADV_DONTDUMP);
+    madvise(view, SIZE, MADV_DONTDUMP);
+    mprotect(view, SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
+    CHECK(stay(memory, own), "pages of a block were replaced");
+    CHECK(stay(view, written), "pages were replaced of a block that showed a store before");
+    CHECK(zero(memory, SIZE) && zero(view, SIZE) && holds(from, SIZE, 0, 1), "the contents are wrong");
+    CHECK(shows_store(before, SIZE) && holds(before, SIZE, 0, 2), "what was shared before is not any more");
+    return KEPT;
+}
+
+static int told_memory(void)
+{
+    return in_child(use_told_memory);
+}
+
 /* Frames of a socket of AF_XDP whose memory is copied from, copied into, and marked. */
 struct frames {
     int socket, receiver;
@@ -362,6 +421,7 @@ int main(void)
     static const struct story stories[] = {
         {"no page is replaced once a driver may hold it", device},
         {"nor when it was opened a moment ago", device_at_once},
+        {"no page moves that a driver was told of, and what was shared before stays shared", told_memory},
         {"frames of AF_XDP leave as they were written", frames},
         {"memory that the program serves on demand is copied as served", demand},
         {"a copy that is handed to a pager is what that says", demand_for_copy},

@@ -34,6 +34,7 @@ tests_unit_base_LDADD = $(unit_libs)
 tests_unit_kernel_SOURCES = $(unit_common) \
     tests/unit/kernel_descriptor.c \
     tests/unit/kernel_guard.c \
+    tests/unit/kernel_holders.c \
     tests/unit/kernel_pagemap.c \
     tests/unit/kernel_storefile.c \
     tests/unit/kernel_sys.c \

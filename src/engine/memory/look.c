@@ -47,14 +47,14 @@ enum reason look_around_for_views(struct look *look)
 
 bool look_read_later(void)
 {
-    struct holders holders;
+    unsigned held;
 
-    return holders_look(&holders) != 0 || (holders.held & ~(unsigned)HOLDER_PAGER) != 0;
+    return holders_held(&held) != 0 || (held & ~(unsigned)HOLDER_PAGER) != 0;
 }
 
 bool look_holes_are_zero(void)
 {
-    struct holders holders;
+    unsigned held;
 
-    return holders_look(&holders) == 0 && (holders.held & HOLDER_PAGER) == 0;
+    return holders_held(&held) == 0 && (held & HOLDER_PAGER) == 0;
 }
