@@ -46,6 +46,7 @@ command_cowshim_tools_SOURCES = \
     command/live/stat.c \
     command/live/stat_text.c command/live/stat_text.h \
     command/live/top.c \
+    command/trail/cells.c command/trail/cells.h \
     command/trail/document.c command/trail/document.h \
     command/trail/document_page.c \
     command/trail/document_text.c \
@@ -62,7 +63,8 @@ command_cowshim_tools_SOURCES = \
     command/trail/trail.c command/trail/trail.h \
     command/trail/try.c \
     command/trail/verdict.c \
-    command/trail/world.c command/trail/world.h
+    command/trail/world.c command/trail/world.h \
+    command/trail/world_measure.c
 nodist_command_cowshim_tools_SOURCES = command/trail/page.inc
 # The engine has the table of variables; where it is built with a sanitizer, what links it must be too.
 command_cowshim_CPPFLAGS = $(AM_CPPFLAGS) -DPYTHONMODULESDIR='"$(pythonmodulesdir)"'

@@ -74,6 +74,13 @@ void remains_used(struct world *world, uint64_t start, uint64_t end)
     }
 }
 
+void remains_use_added(struct world *world)
+{
+    if (world->unused != NULL)
+        remains_used(world, world->unused->start, world->unused->start + world->unused->size);
+    world->unused = NULL;
+}
+
 void remains_measured(struct world *world, uint64_t heap)
 {
     if (heap < world->heap_end)

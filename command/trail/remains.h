@@ -12,6 +12,8 @@ void remains_add(struct world *world, const struct world_block *block, const str
 void remains_measured(struct world *world, uint64_t heap);
 /* The range is in use again. */
 void remains_used(struct world *world, uint64_t start, uint64_t end);
+/* So is that of the block that was added last. */
+void remains_use_added(struct world *world);
 /* Adds to each copy what is saved of what it wrote. */
 void remains_attribute(const struct world *world);
 void remains_free(struct world *world);

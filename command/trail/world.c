@@ -4,108 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/trail/cells.h"
 #include "command/trail/remains.h"
 #include "engine/report/counters.h"
-
-static void version_add_holder(struct world *world, struct world_cell *cell, struct version *version, double weight)
-{
-    struct holder *holder = calloc(1, sizeof *holder);
-
-    if (holder == NULL) {
-        world->failed = true;
-        return;
-    }
-    *holder = (struct holder){.version = version, .earlier = version->last, .weight = weight};
-    if (version->last != NULL) {
-        version->last->later = holder;
-        world->saving += weight;
-    } else {
-        version->first = holder;
-    }
-    version->last = holder;
-    cell->holder = holder;
-}
-
-static void version_drop_holder(struct world *world, struct world_cell *cell)
-{
-    struct holder *holder = cell->holder;
-    struct version *version = holder == NULL ? NULL : holder->version;
-
-    cell->holder = NULL;
-    if (holder == NULL)
-        return;
-    if (holder->later != NULL)
-        holder->later->earlier = holder->earlier;
-    else
-        version->last = holder->earlier;
-    if (holder->earlier != NULL) {
-        holder->earlier->later = holder->later;
-        world->saving -= holder->weight;
-    } else {
-        version->first = holder->later;
-        world->saving -= holder->later != NULL ? holder->later->weight : 0;
-    }
-    if (version->first == NULL)
-        free(version);
-    free(holder);
-}
-
-static void version_begin(struct world *world, struct world_cell *cell, double weight)
-{
-    struct version *version = calloc(1, sizeof *version);
-
-    version_drop_holder(world, cell);
-    if (version == NULL) {
-        world->failed = true;
-        return;
-    }
-    version_add_holder(world, cell, version, weight);
-    if (cell->holder == NULL)
-        free(version);
-}
-
-/* Where the cell of a page is, or would be. */
-static uint32_t cell_index(const struct world_block *block, uint32_t page)
-{
-    uint32_t low = 0, high = block->count;
-
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-
-        if (block->cells[middle].page < page)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool is_cell(const struct world_block *block, uint32_t index, uint32_t page)
-{
-    return index < block->count && block->cells[index].page == page;
-}
-
-/* The cell of a page; a new one where there was none. */
-static struct world_cell *cell_at(struct world *world, struct world_block *block, uint32_t page)
-{
-    uint32_t index = cell_index(block, page);
-    struct world_cell *cells;
-
-    if (is_cell(block, index, page)) {
-        block->cells[index].unwatched = false;
-        return &block->cells[index];
-    }
-    cells = realloc(block->cells, (block->count + 1) * sizeof *cells);
-    if (cells == NULL) {
-        world->failed = true;
-        return NULL;
-    }
-    block->cells = cells;
-    memmove(cells + index + 1, cells + index, (block->count - index) * sizeof *cells);
-    block->count++;
-    cells[index] = (struct world_cell){.page = page, .made_by = NO_BLOCK};
-    return &cells[index];
-}
 
 /* The copy that wrote a cell is over, or the program is: was it worth it? */
 static void weigh(struct world *world, const struct world_cell *cell)
@@ -210,7 +111,7 @@ static bool same_as_stored(const struct copying *copying, uint32_t i)
     uint32_t index = cell_index(source, page);
     const struct world_cell *cell = &source->cells[index];
 
-    return is_cell(source, index, page) && cell->holder != NULL && cell->holder->version->stored && cell->hash == copying->samples[i].hash;
+    return cell_is(source, index, page) && cell->holder != NULL && cell->holder->version->stored && cell->hash == copying->samples[i].hash;
 }
 
 /* As fate_of_source() of the engine. */
@@ -263,6 +164,15 @@ static uint64_t worthwhile(struct world *world, const struct copying *copying)
     return judgement.shared;
 }
 
+/* Whether the page is known to be private in the source. Of one that was not watched there nothing is known. */
+static bool is_private(const struct copying *copying, uint32_t i)
+{
+    const struct world_block *source = copying->source;
+    uint32_t page = copying->from + copying->samples[i].page;
+
+    return cell_is(source, cell_index(source, page), page) && !same_as_stored(copying, i);
+}
+
 /* As cluster_length() of the engine, with what samples tell: neither neighbour of one that is alone has to be sealed, too. Returns their
    number. */
 static uint32_t find_alone(struct copying *copying)
@@ -271,7 +181,7 @@ static uint32_t find_alone(struct copying *copying)
     bool before = count == 1;
 
     for (uint32_t i = 0; i < count; i++) {
-        bool after = i + 1 < count && !same_as_stored(copying, i + 1), now = !same_as_stored(copying, i);
+        bool after = i + 1 < count && is_private(copying, i + 1), now = is_private(copying, i);
 
         copying->alone[i] = now && !before && !after;
         found += copying->alone[i];
@@ -421,86 +331,6 @@ static void leave(struct world *world, const struct step *step)
     world->blocks[step->block] = NULL;
 }
 
-static void add_point(struct world *world, uint32_t number, uint64_t time, uint64_t has)
-{
-    struct point *point = &world->points[world->point_count];
-    uint64_t saving = world->saving > 0 ? (uint64_t)world->saving : 0;
-    bool apply = world->trail->begin->apply != 0;
-
-    if (saving > has && !apply)
-        saving = has;
-    point->seconds = (double)(time - world->trail->begin->event.time) / 1e9;
-    point->native = apply ? has + saving : has;
-    point->shim = apply ? has : has - saving;
-    if (point->native > world->out->peak_native) {
-        world->out->peak_native = point->native;
-        world->out->peak_seconds = point->seconds;
-        world->peak_step = number;
-    }
-    if (point->shim > world->out->peak_shim) {
-        world->out->peak_shim = point->shim;
-        world->out->peak_shim_seconds = point->seconds;
-    }
-    if ((double)saving > world->out->most_saved) {
-        world->out->most_saved = (double)saving;
-        world->out->most_seconds = point->seconds;
-    }
-    world->out->seconds = point->seconds;
-    world->point_count++;
-}
-
-/* Whether the block that was added last has been written to before this step. What memory there was at its place, from blocks that were
-   freed, counts until then. */
-static bool is_used_by(const struct world *world, const struct step *step)
-{
-    if (step->event->type == TRAIL_COPY)
-        return step->block == NO_BLOCK || world->trail->steps[step->block].event != &world->unused->event;
-    return step->event->type == TRAIL_ADDED || step->event->type == TRAIL_LEAVES || step->event->type == TRAIL_RETURNS ||
-           step->event->type == TRAIL_END;
-}
-
-static void use(struct world *world)
-{
-    remains_used(world, world->unused->start, world->unused->start + world->unused->size);
-    world->unused = NULL;
-}
-
-void world_measure(struct world *world, uint32_t number)
-{
-    const struct trail_event *event = world->trail->steps[number].event;
-
-    if (world->unused != NULL && is_used_by(world, &world->trail->steps[number]))
-        use(world);
-    if (event->anon == 0)
-        return;
-    remains_measured(world, event->heap);
-    add_point(world, number, event->time, event->anon + event->stores);
-}
-
-/* What a copy adds to the memory that was measured before it. */
-static uint64_t grows_by(const struct world *world, const struct step *step)
-{
-    const struct trail_copy *copy = (const void *)step->event;
-
-    if (step->event->type != TRAIL_COPY || copy->target_touched || copy->tracked == 0)
-        return 0;
-    return world->trail->begin->apply != 0 && copy->shared > 0 ? copy->size - copy->shared : copy->size;
-}
-
-void world_measure_end(struct world *world)
-{
-    const struct trail *trail = world->trail;
-    uint32_t i = trail->count;
-    uint64_t has = 0;
-
-    while (i > 0 && trail->steps[i - 1].event->anon == 0)
-        has += grows_by(world, &trail->steps[--i]);
-    if (i == 0)
-        return;
-    has += grows_by(world, &trail->steps[i - 1]) + trail->steps[i - 1].event->anon + trail->steps[i - 1].event->stores;
-    add_point(world, trail->count, trail->steps[trail->count - 1].event->time, has);
-}
-
 static void add(struct world *world, uint32_t number)
 {
     const struct trail_block *event = (const void *)world->trail->steps[number].event;
@@ -514,8 +344,8 @@ void world_happen(struct world *world, uint32_t number)
 {
     const struct step *step = &world->trail->steps[number];
 
-    if (step->event->type == TRAIL_COPY && world->unused != NULL)
-        use(world);
+    if (step->event->type == TRAIL_COPY)
+        remains_use_added(world);
     if (step->event->type == TRAIL_ADDED)
         add(world, number);
     else if (step->event->type == TRAIL_COPY)

@@ -93,7 +93,8 @@ def install(words: list[str]) -> str:
     """Writes kernel.json; its path. Raises Wrong, Unusable, OSError."""
     folder, name, settings = parse(words)
     if importlib.util.find_spec("ipykernel") is None:
-        raise _library.Unusable(f"{_library.interpreter()} has no ipykernel; install it: {_library.interpreter()} -m pip install ipykernel")
+        raise _library.Unusable(f"{_library.interpreter()} has no ipykernel; install Debian's package python3-ipykernel, or run "
+                                f"{_library.interpreter()} -m pip install ipykernel")
     text = json.dumps(kernel(name, settings), indent=1)
     os.makedirs(os.path.join(folder, name), exist_ok=True)
     path = os.path.join(folder, name, "kernel.json")
