@@ -219,12 +219,12 @@ TEST(fault, all_calls_fail_from_some_moment_on)
 /* Also what lets writers go again: nobody may sleep for ever. */
 TEST(fault, all_calls_fail_while_userfaultfd_holds_writers)
 {
-    fail_each("guard-always", true, 7);
+    fail_each("guard-always", true, 13);
 }
 
 TEST(fault, all_calls_fail_while_mprotect_holds_writers)
 {
-    fail_each("guard-always,uffd-off", true, 7);
+    fail_each("guard-always,uffd-off", true, 13);
 }
 
 /* The program has used up its mappings: dropping a view then fails, and the memory must read as zero nevertheless. */

@@ -15,7 +15,7 @@
 
 #define SKIPPED 77
 #define FAILED 78
-#define SECONDS (UNIT_TSAN || UNIT_ASAN || UNIT_COVERAGE ? 300 : 100)
+#define SECONDS 300
 #define TEXT_SIZE 1024
 
 static char *text; /* shared with the child */
