@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import curves
+import grid
 import machine
 import rows as table
 import runner
@@ -45,12 +46,26 @@ def main():
             facts = dict(machine.facts(), quick=options.quick, tier=tier_in_use(options), clock=options.clock,
                          memory=note or machine.memory_kept())
             print("\n".join(f"{name:10} {value}" for name, value in facts.items()), flush=True)
-            summarize(measure_curves(facts, options) if options.curves else measure_rows(chosen, facts, options))
+            if options.curves:
+                measure_curves(facts, options)
+            else:
+                summarize(measure_rows(chosen, facts, options))
+            if options.rows == "*" and not options.curves:
+                measure_grid(options)
 
 
 def measure_curves(facts, options):
     save({"facts": facts, "rows": [], "curves": curves.measure(PROGRAM, options.quick)}, options)
-    return []
+
+
+def measure_grid(options):
+    if options.quick:
+        found = grid.measure_all(grid.cells([1], [0, 10], ["head"], ["dropped"]), grid.LIBRARY, 1)
+    else:
+        found = grid.measure_all(grid.cells(grid.SIZES, grid.SHARES, grid.WHERE, grid.LIVES), grid.LIBRARY, options.repeat or 5)
+    if options.json:
+        with open(options.json) as text:
+            save(dict(json.load(text), grid=found), options)
 
 
 def measure_rows(chosen, facts, options):
@@ -79,7 +94,7 @@ def save(found, options):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="*", help="names or patterns, separated by commas (default: all)")
+    parser.add_argument("--rows", default="*", help="names or patterns, separated by commas (default: all, and the grid)")
     parser.add_argument("--list", action="store_true", help="only the names of the rows")
     parser.add_argument("--quick", action="store_true", help="small arrays, two runs: shows that all works, not how fast it is")
     parser.add_argument("--repeat", type=int, help="how often each row is run on each side")

@@ -2,6 +2,7 @@
 
 import statistics
 
+import grid
 import runner
 
 MIB = 1 << 20
@@ -16,7 +17,18 @@ def measure(program, quick):
     return [
         {"x": "copies", "title": f"live copies, 1 % of each changed, of {by_copies[0]['size']} MiB", "points": by_copies},
         {"x": "% changed", "title": f"one copy of {by_share[0]['size']} MiB, part of it changed", "points": by_share},
-    ]
+    ] + [rounds(size, 1 if quick else 5) for size in (grid.SIZES[:1] if quick else grid.SIZES)]
+
+
+def rounds(size, repeat):
+    """Processor time of one round of a loop, in ms, natively, under the shim and by hand: medians."""
+    points = []
+    for share in grid.SHARES:
+        row = grid.measure((size, share, "head", "dropped"), grid.LIBRARY, repeat)
+        took = {"native": row["native_us"], "shim": row["shim_us"], "hand": grid.by_hand(size, share, repeat)}
+        points.append({"x": share} | {side: {"time": us / 1000} for side, us in took.items()})
+        print(f"{share:8}  {points[-1]}", flush=True)
+    return {"x": "% changed", "title": f"copy {size} MiB, change, drop", "points": points}
 
 
 def point(program, x, size, copies, percent, repeat=3):

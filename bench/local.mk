@@ -1,5 +1,5 @@
 # Included by the top Makefile.am; paths are from the top.
-# make bench                              every row, half an hour
+# make bench                              every row, half an hour, then the grid, two hours
 # make bench BENCH_ARGS='--quick'         small arrays: shows that all of it works
 # make bench BENCH_ARGS='--tier memfd --rows first*,unchanged* --json out.json'
 noinst_PROGRAMS += bench/workloads
@@ -30,5 +30,5 @@ EXTRA_DIST += \
     bench/curves.json bench/results.md
 
 .PHONY: bench
-bench: src/libcowshim.la bench/workloads bench/empty.la
+bench: src/libcowshim.la bench/workloads bench/grid bench/empty.la
 	COWSHIM_BUILD='$(abs_top_builddir)' /usr/bin/python3 -B $(srcdir)/bench/bench.py $(BENCH_ARGS)
