@@ -84,7 +84,7 @@ guard() {
 # finding NAME VERDICT: doctor says so of it, and how it is mended where it is not ok.
 finding() {
     about=$(echo "$1" | tr . ' ')
-    said=$(grep -A 1 "^[a-z]* *$1  " /tmp/doctor)
+    said=$(sed -n "/^[a-z]* *$1  /,/^[a-z]/p" /tmp/doctor) # to the next finding's first line
     case $2:$said in
     ok:ok* | "$2:$2"*'-> '*) ok "doctor says $2 of $about" ;;
     *) not_ok "doctor says $2 of $about, and a remedy" "$said" ;;

@@ -292,7 +292,7 @@ static void act(struct scene *scene)
 {
     struct world *world = scene->world;
 
-    alarm(patience(60));
+    alarm(patience(300)); /* blocks of 48 MiB are compared byte by byte */
     for (int i = 0; i < 4; i++)
         world->children[i] = 0;
     world->depth = 2; /* no more processes */
