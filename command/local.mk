@@ -51,6 +51,7 @@ command_cowshim_tools_SOURCES = \
     command/trail/document_page.c \
     command/trail/document_text.c \
     command/trail/findings.c command/trail/findings.h \
+    command/trail/inherit.c command/trail/inherit.h \
     command/trail/markup.c command/trail/markup.h \
     command/trail/picture.c command/trail/picture.h \
     command/trail/places.c command/trail/places.h \

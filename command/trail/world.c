@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command/trail/cells.h"
+#include "command/trail/inherit.h"
 #include "command/trail/remains.h"
 #include "engine/report/counters.h"
 
@@ -266,6 +267,9 @@ static void copy(struct world *world, uint32_t number)
     copying.pages = event->size > head ? (uint32_t)((event->size - head) / page) : 0;
     eligible = eligible && copying.source != NULL;
     if (eligible) {
+        for (uint32_t i = 0; i < event->samples; i++)
+            if (copying.samples[i].page < copying.pages)
+                inherit(world, copying.source, copying.from + copying.samples[i].page, copying.samples[i].hash);
         tell_fate(world, copying.source);
         tell_fate(world, copying.target);
     }

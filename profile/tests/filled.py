@@ -1,5 +1,5 @@
 """An array that K copies fill, then two copies of it; argv: K, and what happens then: delete (the K sources), rewrite (the array that
-they filled), or nothing. At its peak it waits for a line of stdin."""
+they filled), pieces (a copy of it is copied piece by piece, and deleted), or nothing. At its peak it waits for a line of stdin."""
 import sys
 
 import numpy
@@ -16,6 +16,10 @@ if then == "delete":
     del parts
 if then == "rewrite":
     whole += 1
+elif then == "pieces":
+    between = whole.copy()
+    kept = [between[at:at + MIB // 2].copy() for at in range(0, len(between), MIB // 2)]
+    del between
 else:
     kept = [whole.copy(), whole.copy()]  # kept
 print("at the peak", flush=True)

@@ -101,9 +101,10 @@ def five_lines():
 
 
 def filled_by_many():
-    """The copies that filled the array are sampled at other places than the copy of all of it, and are fewer or many. Of 300, not all
+    """The copies that filled the array are sampled at other places than the copy of all of it, and are fewer or many; so are
+    pieces of a copy of it. Of 300, not all
     samples are watched. With the policy `memory`, since that does not depend on huge pages, which plain copies bring in."""
-    for copies, then in ((1, "delete"), (12, "delete"), (24, "delete"), (24, "keep"), (5, "keep"), (300, "keep"), (300, "rewrite")):
+    for copies, then in ((1, "delete"), (12, "delete"), (24, "delete"), (24, "keep"), (5, "keep"), (1, "pieces"), (300, "keep"), (300, "rewrite")):
         words = (PYTHON, FILLED, str(copies), then)
         first = profile(*words, options=["--policy", "memory"])[1]["processes"][0]
         peak = measured_peak(*words, COWSHIM_POLICY="memory")
