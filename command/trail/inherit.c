@@ -49,6 +49,10 @@ static void inherit_from(struct world *world, struct world_block *block, uint32_
 
     if (generation == GENERATIONS || cell_is(block, index, page))
         return;
+    /* Between two pages of one copy both have to say so. */
+    if (index > 0 && index < block->count && block->cells[index - 1].made_by == block->cells[index].made_by &&
+        !tells(world, &block->cells[index], page, &descent))
+        return;
     if (!(index > 0 && tells(world, &block->cells[index - 1], page, &descent)) &&
         !(index < block->count && tells(world, &block->cells[index], page, &descent)))
         return;
