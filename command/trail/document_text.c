@@ -97,7 +97,9 @@ static void print_totals(FILE *out, struct json_object *document)
 
     if (value_integer(totals, "processes") < 2)
         return;
-    wrap_format(out, 0, 0, "All %" PRId64 " processes: %s copied, of which %s can be shared; their peaks add up to %s without the shim and %s with it.",
+    wrap_format(out, 0, 0,
+                "All %" PRId64
+                " processes: %s copied, of which %s can be shared; their peaks add up to %s without the shim and %s with it.",
                 value_integer(totals, "processes"), size_of(value_of(totals, "copied"), "bytes", copied),
                 size_of(value_of(totals, "could_share"), "bytes", could), size_of(totals, "peaks_native", native),
                 size_of(totals, "peaks_shim", shim));

@@ -20,7 +20,8 @@ static int help_print(void)
          "--stats=FILE`) have written. Two inputs are before and after.\n"
          "\n"
          "Options:");
-    settings_print_option("output FILE, -o FILE", "FILE.html: a page to look at; FILE.json; FILE.folded; FILE.txt; without it, text on stdout");
+    settings_print_option("output FILE, -o FILE",
+                          "FILE.html: a page to look at; FILE.json; FILE.folded; FILE.txt; without it, text on stdout");
     settings_print_option("help", "this text");
     puts("\n"
          "Exit code: 0; 125 if the command line or an input is wrong.");

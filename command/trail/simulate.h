@@ -2,8 +2,7 @@
 /* What the shim would have made of the copies in a trail: which pages would be shared when, by the samples, with the shim's own
    policy. Where the shim was at work (--apply), the other way round: what memory its absence would have cost.
 
-   A page that was found changed counts as changed from the moment on at which it was last seen unchanged: what is predicted is the
-   least that would be saved. */
+   A page that was found changed counts as changed from the moment on at which it was last seen unchanged. */
 #ifndef COWSHIM_COMMAND_SIMULATE_H
 #define COWSHIM_COMMAND_SIMULATE_H
 
