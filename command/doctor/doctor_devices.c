@@ -24,8 +24,8 @@ void doctor_devices(struct findings *findings)
         if (glob(devices[i].files, 0, NULL, &names) != 0)
             continue;
         finding_add(findings, "devices", VERDICT_OK,
-                    "%s is here: on every kernel a program that opens it, as %s does, shares no more copies from then on", names.gl_pathv[0],
-                    devices[i].users);
+                    "%s is here: on every kernel a program that opens it, as %s does, shares no more copies from then on",
+                    names.gl_pathv[0], devices[i].users);
         globfree(&names);
         found++;
     }

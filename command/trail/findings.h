@@ -38,7 +38,7 @@ struct findings {
     double saved;         /* at the peak */
     bool helps;
     uint64_t peak_of_memory; /* with the policy `memory`; 0: that is the one, or the shim was at work */
-    const char *killed; /* "killed by signal 9 (out of memory)", or NULL */
+    const char *killed;      /* "killed by signal 9 (out of memory)", or NULL */
     char *verdict;
 };
 

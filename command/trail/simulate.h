@@ -31,8 +31,8 @@ struct simulation {
     uint64_t peak_native, peak_shim;
     double peak_seconds, peak_shim_seconds;
     double seconds;      /* how long it took */
-    double most_saved;            /* at any moment, */
-    double most_seconds;          /* and when that was */
+    double most_saved;   /* at any moment, */
+    double most_seconds; /* and when that was */
 };
 
 /* policy: enum config_policy. False: out of memory. */
