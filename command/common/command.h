@@ -3,6 +3,7 @@
 #ifndef COWSHIM_COMMAND_COMMAND_H
 #define COWSHIM_COMMAND_COMMAND_H
 
+#include <stdarg.h>
 #include <sys/types.h>
 
 /* Those of env(1) and timeout(1), so that a program's own exit code can be told from ours. */
@@ -33,6 +34,8 @@ int tools_become(const char *name, char **argv);
 /* A process id as typed; -1 and a message when it is none. */
 pid_t command_parse_pid(const char *text);
 
+/* The text on the heap, or NULL when there is no memory. */
+char *message_text(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 /* "cowshim: error: text" on stderr, as one write. */
 void message_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void message_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

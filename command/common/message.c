@@ -9,11 +9,18 @@
 
 static bool warnings_hushed;
 
-static __attribute__((format(printf, 2, 0))) void write_line(const char *level, const char *format, va_list arguments)
+char *message_text(const char *format, va_list arguments)
 {
     char *text;
 
-    if (vasprintf(&text, format, arguments) < 0)
+    return vasprintf(&text, format, arguments) < 0 ? NULL : text;
+}
+
+static __attribute__((format(printf, 2, 0))) void write_line(const char *level, const char *format, va_list arguments)
+{
+    char *text = message_text(format, arguments);
+
+    if (text == NULL)
         return;
     fprintf(stderr, "cowshim: %s: %s\n", level, text);
     free(text);

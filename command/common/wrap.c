@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/common/command.h"
+
 #define WIDTH 79 /* some terminals begin a new line after the 80th column */
 
 void wrap_print(FILE *out, size_t column, size_t indent, const char *text)
@@ -34,8 +36,7 @@ void wrap_format(FILE *out, size_t column, size_t indent, const char *format, ..
     char *text;
 
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        text = NULL;
+    text = message_text(format, arguments);
     va_end(arguments);
     if (text != NULL)
         wrap_print(out, column, indent, text);

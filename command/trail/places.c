@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/common/command.h"
+
 #define FRAMES_SHOWN 48
 
 static const char *base_name(const char *path)
@@ -42,8 +44,7 @@ __attribute__((format(printf, 1, 2))) static char *format(const char *pattern, .
     char *text;
 
     va_start(arguments, pattern);
-    if (vasprintf(&text, pattern, arguments) < 0)
-        text = NULL;
+    text = message_text(pattern, arguments);
     va_end(arguments);
     return text;
 }

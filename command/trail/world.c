@@ -103,7 +103,15 @@ struct copying {
     uint32_t to, from; /* the copy's first page in each */
     uint32_t pages;
     bool alone[SAMPLES_OF_COPY]; /* private in the source, in a run that is too short to be sealed */
+    bool covered; /* the target shows what a copy of another range put there */
 };
+
+static bool covers_another(const struct copying *copying)
+{
+    const struct past *made = &copying->target->made;
+
+    return made->pages != 0 && made->shared != 0 && (made->first != copying->to || made->pages != copying->pages);
+}
 
 static bool same_as_stored(const struct copying *copying, uint32_t i)
 {
@@ -145,6 +153,7 @@ static uint64_t worthwhile(struct world *world, const struct copying *copying)
         .huge_store = event->huge_store,
         .huge_views = event->huge_store && event->target_huge,
         .filled = event->target_touched ? slice_all(copying->pages) : 0,
+        .covered = copying->covered,
         .private_pages = private_pages,
     };
     struct judgement judgement;
@@ -270,6 +279,7 @@ static void copy(struct world *world, uint32_t number)
         for (uint32_t i = 0; i < event->samples; i++)
             if (copying.samples[i].page < copying.pages)
                 inherit(world, copying.source, copying.from + copying.samples[i].page, copying.samples[i].hash);
+        copying.covered = covers_another(&copying);
         tell_fate(world, copying.source);
         tell_fate(world, copying.target);
     }

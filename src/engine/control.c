@@ -12,6 +12,7 @@
 #include "engine/store/extent.h"
 #include "engine/report/observe.h"
 #include "engine/copy/seal.h"
+#include "kernel/descriptor.h"
 
 #include "base/poison.h"
 
@@ -40,7 +41,7 @@ static enum reason seal_found(uintptr_t start, size_t size, size_t *shown)
 
     if (from >= to || to - from < 2 * page_size)
         return REASON_small;
-    if (!entry_owns_process())
+    if (!descriptor_in_own_process())
         return REASON_foreign_process;
     if (!observe_substitutes())
         return REASON_no_store;

@@ -26,8 +26,7 @@
 /* What the kernel maps around a page of a file that is read (fault_around_bytes). */
 #define AROUND 16
 
-/* Shorter seals are not measured: much of their time goes into what is done once for each seal, or into the rest of a huge page. */
-#define ENOUGH 64
+/* The same for seals into huge pages, where much of the time may go into the rest of a huge page. */
 #define ENOUGH_HUGE 1024
 /* Guesses until the first one is measured. A copy of some MiB takes so many times what one takes that stays in the cache next to the
    processor, and one of many MiB so many times that. A page that is sealed into a huge store is zeroed, read and written beyond the cache
@@ -209,7 +208,7 @@ static void learn(_Atomic uint32_t *cost, uint64_t nanoseconds)
 
 void costs_note_seal(uint64_t nanoseconds, size_t pages, bool huge)
 {
-    if (!fixed && pages >= (huge ? ENOUGH_HUGE : ENOUGH))
+    if (!fixed && pages >= (huge ? ENOUGH_HUGE : COSTS_ENOUGH))
         learn(huge ? &seal_huge : &seal, nanoseconds / pages);
 }
 
@@ -220,7 +219,7 @@ uint64_t costs_clock(void)
 
 void costs_note_copy(uint64_t nanoseconds, size_t pages, size_t all)
 {
-    if (!fixed && pages >= ENOUGH)
+    if (!fixed && pages >= COSTS_ENOUGH)
         learn(all >= COSTS_FAR ? &copy_far : &copy, nanoseconds / pages);
 }
 

@@ -10,6 +10,8 @@
 
 /* From this size on, in pages, a plain copy does not find its pages in the processor's cache. */
 #define COSTS_FAR 4096
+/* Seals and copies of fewer pages are not measured: much of their time goes into what is done once for each. */
+#define COSTS_ENOUGH 64
 
 struct costs {
     uint32_t fault;     /* the first write to a page that is not there, or is a view's */

@@ -42,7 +42,8 @@ unsigned descriptor_count(void);
 /* While hidden, no descriptor is known as ours, because to find out takes system calls. */
 void descriptor_hide(bool hide);
 
-/* Descriptor numbers are per process; a vfork child shares our memory but not the table. */
+/* Whether the caller runs in the process that our state belongs to. In a vfork child it does not: the memory is the parent's, the
+   descriptors are not, and nothing may be mapped. */
 bool descriptor_in_own_process(void);
 void descriptor_after_fork(void);
 

@@ -159,6 +159,41 @@ TEST(judge, decisions_are_monotonous_in_what_was_rewritten)
     }
 }
 
+/* The price of a plain copy is the one that was measured at its place, whatever it is elsewhere. */
+TEST(judge, a_place_has_a_price_of_its_own)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct history history = history_of(ALL, SHARE_ONE / 16);
+
+    facts.filled = ALL;
+    CHECK_EQ(shared(&facts, &history), 0);
+    history_learn_plain(&history, 50 * costs.copy, 50 * costs.copy);
+    CHECK_EQ(shared(&facts, &history), ALL);
+    for (int i = 0; i < 40; i++)
+        history_learn_plain(&history, costs.copy, 50 * costs.copy);
+    CHECK_EQ(shared(&facts, &history), 0);
+}
+
+TEST(judge, no_price_is_believed_that_cannot_be)
+{
+    struct history history = history_of(0, 0);
+
+    for (int i = 0; i < 40; i++)
+        history_learn_plain(&history, UINT32_MAX, 1000);
+    CHECK_AT(history.plain >= 1000 && history.plain < 1010, history.plain);
+}
+
+/* A target that shows what a copy of another range put there has no pages: they would have to be made at each plain copy. */
+TEST(judge, what_covers_another_copy_is_shared_with_it)
+{
+    struct facts facts = facts_for(POLICY_BALANCED);
+    struct history history = history_of(ALL, SHARE_ONE / 16);
+
+    CHECK_EQ(shared(&facts, &history), 0);
+    facts.covered = true;
+    CHECK_EQ(shared(&facts, &history), ALL);
+}
+
 /* Where it failed lately it waits; but not where stopping would cost more than it lost. */
 TEST(judge, debts_are_paid_before_more_is_lost)
 {

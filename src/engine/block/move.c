@@ -8,6 +8,7 @@
 #include "engine/report/counters.h"
 #include "engine/report/observe.h"
 #include "engine/store/extent.h"
+#include "kernel/descriptor.h"
 #include "kernel/map.h"
 
 #include "base/poison.h"
@@ -87,7 +88,7 @@ void engine_move(void *to, void *from, size_t size)
     if (entry_begin_quiet(&entry)) {
         source = block_find_start((uintptr_t)from);
         target = block_find_start((uintptr_t)to);
-        if (source != NULL && target != NULL && entry_owns_process() && !target->excluded && !source->excluded) {
+        if (source != NULL && target != NULL && descriptor_in_own_process() && !target->excluded && !source->excluded) {
             block_lock_pair(source, target);
             fate_forget(source); /* its pages are elsewhere afterwards */
             move_pages(target, source, size);

@@ -144,7 +144,7 @@ static int register_range(uintptr_t start, size_t size)
 
     if (page_up(start) >= page_down(start + size))
         return -EINVAL;
-    if (!entry_owns_process())
+    if (!descriptor_in_own_process())
         return -EAGAIN;
     engine_wake();
     if (holds_our_stack(start, start + size))
@@ -219,7 +219,7 @@ int engine_unregister(void *start, size_t size)
 
     if (!entry_begin_quiet(&entry))
         return -EAGAIN;
-    error = entry_owns_process() ? unregister_range((uintptr_t)start, (uintptr_t)start + size) : -EAGAIN;
+    error = descriptor_in_own_process() ? unregister_range((uintptr_t)start, (uintptr_t)start + size) : -EAGAIN;
     entry_conclude(&entry);
     return error;
 }
@@ -250,7 +250,7 @@ void engine_add_mapping(void *start, size_t size)
 
     if (!entry_begin_quiet(&entry))
         return;
-    if (entry_owns_process()) {
+    if (descriptor_in_own_process()) {
         engine_wake();
         clear_way((uintptr_t)start, page_up((uintptr_t)start + size));
         block_add_foreign((uintptr_t)start, page_up(size), BLOCK_ANON);

@@ -11,6 +11,7 @@
 #include "engine/report/counters.h"
 #include "engine/report/savings.h"
 #include "engine/store/reclaim.h"
+#include "kernel/descriptor.h"
 
 #include "base/poison.h"
 
@@ -88,7 +89,7 @@ void *engine_take_stuck(void)
 
     if (atomic_load_explicit(&stuck_last, memory_order_relaxed) == NULL || !entry_begin_quiet(&entry))
         return NULL;
-    block = entry_owns_process() ? get_stuck() : NULL;
+    block = descriptor_in_own_process() ? get_stuck() : NULL;
     if (block != NULL && make_anonymous(block) == 0) {
         raw = memory_of(block);
         block_release(block);
@@ -103,7 +104,7 @@ void *engine_take_stuck(void)
 static void remove_block(struct block *block, void **raw)
 {
     /* In a vfork child the views are the parent's as well: they stay, and with them the block. */
-    if (block->extents_count > 0 && !entry_owns_process()) {
+    if (block->extents_count > 0 && !descriptor_in_own_process()) {
         *raw = NULL;
     } else if (block_remove(block)) {
         fate_leave(block);

@@ -6,7 +6,8 @@
 #include "engine/block/header.h"
 #include "engine/copy/snapshot.h"
 #include "engine/engine.h"
-#include "engine/process/entry.h"
+#include "kernel/costs.h"
+#include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
 
 #include "base/poison.h"
@@ -23,6 +24,8 @@ bool attempt_in_use(const struct copy *copy)
     uintptr_t source, target;
 
     if (copy->plain == 0 || (copy->plain & ~copy->filled) != 0)
+        return false;
+    if ((size_t)__builtin_popcountll(copy->plain) * all / slice_count(all) < COSTS_ENOUGH)
         return false;
     source = pages.start + slice_start(all, (unsigned)__builtin_ctzll(copy->plain)) * page_size;
     target = source + (copy->to - copy->from);
@@ -103,7 +106,7 @@ static enum reason try_copy(struct copy *copy, size_t *done)
         why = REASON_not_target;
     if (why == REASON_none && (copy->source = block_find_range(copy->from, copy->size)) == NULL)
         why = REASON_not_source;
-    if (why == REASON_none && !entry_owns_process())
+    if (why == REASON_none && !descriptor_in_own_process())
         why = REASON_foreign_process;
     if (why == REASON_none)
         why = map_copy(copy, done);

@@ -23,8 +23,8 @@ bool attempt_overlaps(const struct copy *copy);
 /* Finds the blocks, and maps what may be shared. *done: the leading bytes of the whole pages that are done, but for the plain slices, which
    are for the caller, like all else. Inside. Both blocks are held afterwards, where they were found. */
 enum reason attempt_sharing(struct copy *copy, size_t *done);
-/* Whether what will be copied plainly goes from and to pages that have long been there, so that the time it takes is that of copying.
-   One page on each side tells. Inside. */
+/* Whether what will be copied plainly is enough to measure, and goes from and to pages that have long been there, so that the time it takes
+   is that of copying. One page on each side tells. Inside. */
 bool attempt_in_use(const struct copy *copy);
 /* Tells the log, an observer and the exported page what became of it, and lets go of the blocks. Inside. caller: the place in the
    program. */

@@ -203,7 +203,7 @@ static size_t compare_pages(struct compare *compare, size_t size)
     struct block *b = block_find_range(compare->b, size);
     size_t reached = 0;
 
-    if (a != NULL && b != NULL && entry_owns_process() && look_holes_are_zero()) {
+    if (a != NULL && b != NULL && descriptor_in_own_process() && look_holes_are_zero()) {
         block_lock_pair(a, b);
         if (as_believed(a, compare->a, compare->a + size) && as_believed(b, compare->b, compare->b + size))
             reached = compare_blocks(compare, a, b, size);
@@ -301,7 +301,7 @@ static bool read_unmapped(const struct block *block, uintptr_t start, size_t siz
 static unsigned char *take_unmapped(uintptr_t start, size_t size)
 {
     struct block *block = block_find_range(start, size);
-    unsigned char *image = block == NULL || !entry_owns_process() ? NULL : scratch_take();
+    unsigned char *image = block == NULL || !descriptor_in_own_process() ? NULL : scratch_take();
     bool done = false;
 
     if (image != NULL) {

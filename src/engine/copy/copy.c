@@ -6,8 +6,8 @@
 #include "engine/copy/attempt.h"
 #include "engine/engine.h"
 #include "engine/memory/drop.h"
+#include "engine/policy/fate.h"
 #include "engine/policy/hint.h"
-#include "engine/policy/policy.h"
 #include "engine/process/entry.h"
 #include "engine/report/savings.h"
 #include "kernel/costs.h"
@@ -44,7 +44,7 @@ static void finish(const struct copy *copy, size_t done, bool in_use)
     size_t plain = copy_slices(copy, pages, done);
 
     if (in_use)
-        costs_note_copy(costs_clock() - before, plain / page_size, (pages.end - pages.start) / page_size);
+        fate_note_plain(&copy->place, costs_clock() - before, plain / page_size, (pages.end - pages.start) / page_size);
     bytes_copy((void *)copy->to, (const void *)copy->from, head);
     bytes_copy((void *)(copy->to + head + done), (const void *)(copy->from + head + done), rest);
     counter_add(COUNT_copies_shared, 1);
@@ -71,7 +71,7 @@ static enum engine_copied copy_plainly(const struct copy *copy, bool in_use)
 
     bytes_copy((void *)copy->to, (const void *)copy->from, copy->size);
     if (in_use)
-        costs_note_copy(costs_clock() - before, copy->size / page_size, copy->size / page_size);
+        fate_note_plain(&copy->place, costs_clock() - before, copy->size / page_size, copy->size / page_size);
     return COPIED_PLAINLY;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/copy/seal.h"
 #include "engine/copy/verify.h"
 #include "engine/process/entry.h"
+#include "kernel/descriptor.h"
 
 #include "base/poison.h"
 
@@ -215,7 +216,7 @@ static enum reason merge_once(struct merge *merge, uintptr_t a, uintptr_t b, siz
     if (merge->runs == NULL)
         why = REASON_no_store;
     else
-        why = entry_owns_process() ? merge_found(merge, a, b, size) : REASON_foreign_process;
+        why = descriptor_in_own_process() ? merge_found(merge, a, b, size) : REASON_foreign_process;
     scratch_give(merge->runs);
     entry_conclude(&entry);
     return why;

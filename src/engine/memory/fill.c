@@ -8,6 +8,7 @@
 #include "engine/process/entry.h"
 #include "engine/report/counters.h"
 #include "engine/copy/verify.h"
+#include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
 
 #include "base/poison.h"
@@ -87,7 +88,7 @@ bool engine_fill(void *to, int value, size_t size)
     if (value != 0 && (block == NULL || block->extents_count == 0))
         hint_give((uintptr_t)to, firsts, size);
     if (block != NULL) {
-        if (entry_owns_process())
+        if (descriptor_in_own_process())
             done = fill_block(block, (uintptr_t)to, value, size);
         block_release(block);
     }

@@ -264,7 +264,7 @@ void engine_wiped(const void *start, size_t size)
         reclaim_demand();
         return;
     }
-    if (entry_owns_process())
+    if (descriptor_in_own_process())
         reclaim_wiped(page_down(at), page_up(at + size));
     entry_end(&entry);
 }

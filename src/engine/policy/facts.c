@@ -68,6 +68,13 @@ uint64_t facts_filled(const struct venture *venture)
     return venture->filled ? slice_all(venture->pages) : 0;
 }
 
+static bool is_covered(const struct venture *venture)
+{
+    uintptr_t target = venture->source + venture->shift;
+
+    return !facts_traced(venture) && extent_any(venture->to, target, target + venture->pages * page_size);
+}
+
 struct facts facts_of(const struct venture *venture)
 {
     return (struct facts){
@@ -78,6 +85,7 @@ struct facts facts_of(const struct venture *venture)
         .huge_store = facts_huge_store(venture->from),
         .huge_views = facts_huge_views(venture),
         .filled = facts_filled(venture),
+        .covered = is_covered(venture),
         .unread = unread_slices(venture),
         .same = same_slices(venture),
         .private_pages = venture->private_pages,

@@ -186,6 +186,21 @@ void fate_begin(const struct venture *venture, const struct judgement *judgement
         finding_take_samples(venture, made, given, now);
 }
 
+void fate_note_plain(const struct origin *place, uint64_t nanoseconds, size_t pages, size_t all)
+{
+    struct costs costs;
+    uint32_t most;
+
+    if (nanoseconds == 0 || pages < COSTS_ENOUGH)
+        return;
+    costs_note_copy(nanoseconds, pages, all);
+    costs_read(&costs);
+    most = 2 * (costs.copy_far > costs.copy ? costs.copy_far : costs.copy);
+    lock_take(&policy_lock);
+    policy_learn_plain(&policy, place, nanoseconds / pages < most ? (uint32_t)(nanoseconds / pages) : most, most);
+    lock_drop(&policy_lock);
+}
+
 void fate_forget(struct block *block)
 {
     fate_end(block);

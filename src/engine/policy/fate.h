@@ -37,6 +37,10 @@ void fate_of_source(const struct venture *venture, const uint32_t *private_pages
 /* A copy was made as judged, which took `spent` nanoseconds: remembers it in both blocks. */
 void fate_begin(const struct venture *venture, const struct judgement *judgement, uint64_t spent);
 
+/* A plain copy, or the plain part of one, took so long for so many pages, of so many in all. Its target and its source have to be in use:
+   what it takes to make pages is another price. */
+void fate_note_plain(const struct origin *place, uint64_t nanoseconds, size_t pages, size_t all);
+
 /* A block left the registry. Takes the block's lock. If the block has no views its copies end here. */
 void fate_leave(struct block *block);
 

@@ -147,6 +147,13 @@ void history_learn_source(struct history *history, const struct fate *fate)
     learn(&history->source, first, fate);
 }
 
+void history_learn_plain(struct history *history, uint32_t nanoseconds, uint32_t most)
+{
+    uint64_t value = nanoseconds < most ? nanoseconds : most;
+
+    history->plain = (uint32_t)(history->plain == 0 ? value : (history->plain * (uint64_t)(WEIGHT - 1) + value) / WEIGHT) + 1;
+}
+
 int64_t history_afford(struct history *history, uint64_t now, int64_t purse)
 {
     int64_t income = history->last != 0 && now > history->last ? (int64_t)((now - history->last) / TWENTIETH) : 0;

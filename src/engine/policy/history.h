@@ -50,6 +50,7 @@ struct history {
     uint16_t changes; /* likewise, of sources */
     uint16_t doubts;  /* of what is known: grows when a slice is kept that was expected to be rewritten */
     uint16_t read;    /* share of the shared pages that were read */
+    uint32_t plain;   /* nanoseconds that a page of a plain copy has taken; 0: not known */
     struct shares target, source;
     int64_t debt;   /* nanoseconds that sharing has cost and should not have; what is known of it is no use while there is any */
     bool ruined;    /* the debt was more than a change to plain copies costs, and is not paid off yet */
@@ -70,6 +71,9 @@ unsigned history_forecast(const struct shares *shares, unsigned slice);
 
 void history_learn_target(struct history *history, const struct fate *fate);
 void history_learn_source(struct history *history, const struct fate *fate);
+/* Learns what a page of a plain copy takes here, which depends on what the program does between two copies: its pages are in the
+   processor's cache or not. No more than `most` is believed. */
+void history_learn_plain(struct history *history, uint32_t nanoseconds, uint32_t most);
 /* Notes that a copy is made now, and returns the nanoseconds that it may lose. A twentieth of the time since the last copy pays off the
    debt. The rest of it may be lost, but not more than the purse has, and not more than the interval before that allowed, so that one long
    pause is not taken for a habit. */

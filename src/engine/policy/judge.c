@@ -56,6 +56,14 @@ static int64_t seal_cost(const struct scale *scale)
     return scale->facts->huge_store ? scale->costs->seal_huge : scale->costs->seal;
 }
 
+/* What a page costs that is copied plainly: as it was here before, or else as it is on average for so many pages. */
+static int64_t copy_cost(const struct scale *scale)
+{
+    if (scale->target != NULL && scale->target->plain > 0)
+        return scale->target->plain;
+    return scale->facts->pages >= COSTS_FAR ? scale->costs->copy_far : scale->costs->copy;
+}
+
 /* What sealing the slice costs this copy: all of what changes at every copy, and a part of what is sealed once for many. */
 static int64_t sealing(const struct scale *scale, unsigned slice, int64_t pages)
 {
@@ -71,7 +79,7 @@ static void weigh_slice(struct scale *scale, unsigned i)
     const struct facts *facts = scale->facts;
     const struct costs *costs = scale->costs;
     int64_t pages = (int64_t)(slice_start(facts->pages, i + 1) - slice_start(facts->pages, i));
-    int64_t copy = facts->pages >= COSTS_FAR ? costs->copy_far : costs->copy;
+    int64_t copy = copy_cost(scale);
     int64_t fill = facts->huge ? costs->copy : costs->fill;
     int64_t fault = facts->huge ? costs->copy : costs->fault;
     unsigned rewritten = written(scale, i), again = changed(scale, i);
@@ -85,7 +93,7 @@ static void weigh_slice(struct scale *scale, unsigned i)
     slice->change = filled || facts->fresh ? 0 : pages * fill;
     if ((facts->unread >> i & 1) != 0)
         slice->change += part(pages * costs->read, SHARE_ONE - read);
-    slice->plain = pages * copy + slice->change / REPEATS_PLAIN + (facts->fresh ? pages * fill : 0);
+    slice->plain = pages * copy + slice->change / (facts->covered ? 1 : REPEATS_PLAIN) + (facts->fresh ? pages * fill : 0);
     slice->shared = part(pages * costs->fault, rewritten) + part(pages * costs->fault, again) +
                     part(pages * costs->read, facts->huge_views || same ? 0 : read) + sealing(scale, i, pages) +
                     (filled ? pages * costs->drop : part(pages * costs->drop, rewritten));

@@ -17,6 +17,7 @@ struct facts {
     bool huge_store;               /* sealed pages go to a store of huge pages */
     bool huge_views;               /* the target will show that in huge pages, so that reading it costs no faults */
     uint64_t filled;               /* slices in which the target has pages of its own */
+    bool covered;                  /* the target shows what a copy of another range put there: so it will the next time */
     uint64_t unread;               /* slices of the source that show a store and were not read since, as far as we know */
     uint64_t same;                 /* slices in which the target shows what the source shows: nothing has to be mapped */
     const uint32_t *private_pages; /* how many private pages each slice of the source has; NULL: not known yet */

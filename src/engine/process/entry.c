@@ -89,11 +89,6 @@ void entry_conclude(struct entry *entry)
     entry_end(entry);
 }
 
-bool entry_owns_process(void)
-{
-    return descriptor_in_own_process();
-}
-
 void entry_after_fork(void)
 {
     atomic_store(&quiet_ones, 0);

@@ -23,9 +23,6 @@ void entry_end(struct entry *entry);
 /* The end of an operation that may have sealed, shown or dropped pages: first the guard may rest, and what died is given back. With no lock
    held. */
 void entry_conclude(struct entry *entry);
-/* Whether the caller runs in the process that this state belongs to. In a vfork child it does not: the memory is the parent's, the
-   descriptors are not, and nothing may be mapped. */
-bool entry_owns_process(void);
 void entry_after_fork(void);
 
 /* For engine_confine(): nobody begins quietly from now on, or all may again; and how many threads are inside so, or about to be. */

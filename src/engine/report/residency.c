@@ -6,6 +6,7 @@
 #include "engine/control.h"
 #include "engine/engine.h"
 #include "engine/process/entry.h"
+#include "kernel/descriptor.h"
 #include "kernel/pagemap.h"
 #include "kernel/vma_text.h"
 
@@ -63,7 +64,7 @@ int engine_residency(const void *start, size_t size, uint64_t *own, uint64_t *sh
     if (!entry_begin_quiet(&entry))
         return -EAGAIN;
     engine_wake();
-    error = entry_owns_process() ? residency((uintptr_t)start, (uintptr_t)start + size, own, shown) : -EAGAIN;
+    error = descriptor_in_own_process() ? residency((uintptr_t)start, (uintptr_t)start + size, own, shown) : -EAGAIN;
     entry_end(&entry);
     return error;
 }

@@ -8,6 +8,7 @@
 #include "engine/process/entry.h"
 #include "engine/store/reclaim.h"
 #include "engine/store/store.h"
+#include "kernel/descriptor.h"
 #include "kernel/usage.h"
 
 #include "base/poison.h"
@@ -52,7 +53,7 @@ void engine_glance(void)
 {
     struct entry entry;
 
-    if (engine_confined() || !glance_is_due() || !entry_owns_process() || !entry_begin_now(&entry))
+    if (engine_confined() || !glance_is_due() || !descriptor_in_own_process() || !entry_begin_now(&entry))
         return;
     reclaim_event();
     entry_end(&entry);
