@@ -132,6 +132,11 @@ void gate_leave(void)
     thread_self.inside = false;
 }
 
+bool gate_wanted(void)
+{
+    return atomic_load_explicit(&closed, memory_order_relaxed) != 0;
+}
+
 /* The thread counts as inside for all of this time, because a signal handler must not wait for the thread that it interrupts. */
 static bool shut(void)
 {

@@ -29,6 +29,8 @@ static inline bool gate_orphaned(void)
     return atomic_load_explicit(atomic_load_explicit(&gate_mark, memory_order_relaxed), memory_order_relaxed) == 0;
 }
 void gate_leave(void);
+/* Whether somebody waits until all have left. */
+bool gate_wanted(void);
 
 /* Before fork; returns when the caller is alone. A caller that is inside (a signal handler that forks) cannot wait for itself: false,
    and the child is like one that nobody announced. */

@@ -12,6 +12,8 @@
 struct thread {
     bool inside;
     bool owns_gate;   /* this thread is forking: it holds the gate alone */
+    bool yields;      /* what it does can be broken off for those who wait (entry_wanted()) */
+    uint64_t signals; /* the mask that it had before; set while it yields */
     int passing;      /* how many more small calls pass before one looks at the clock (engine_glance()) */
     uint64_t glanced; /* when the last one did */
     unsigned checked; /* what this operation need not look for again: files of ours (procfile_use_once()), holders (holders_held()) */

@@ -23,3 +23,11 @@ void signals_restore(uint64_t mask)
 {
     SYS_MUST(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, sizeof mask);
 }
+
+bool signals_pending(uint64_t mask)
+{
+    uint64_t pending = 0;
+
+    SYS_MUST(SYS_rt_sigpending, &pending, sizeof pending);
+    return (pending & ~mask) != 0;
+}

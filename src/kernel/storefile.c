@@ -199,8 +199,8 @@ static bool memfd_has_small_pages(void)
 {
     char text[128];
 
-    return sys_read_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", text, sizeof text) <= 0 ||
-           strstr(text, "[never]") != NULL || strstr(text, "[deny]") != NULL;
+    return sys_read_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", text, sizeof text) <= 0 || strstr(text, "[never]") != NULL ||
+           strstr(text, "[deny]") != NULL;
 }
 
 size_t storefile_largest_page(enum storefile_kind kind)

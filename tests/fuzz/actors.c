@@ -136,7 +136,8 @@ static void read_fixed(struct slot *slot, struct slot *other)
         copy_whole(other, slot);
     if (other != slot && take() % 2)
         copy_whole(slot, other);
-    expect(ring_do(&ring, IORING_OP_READ_FIXED, file, slot->block + range.start, range.size, 0), range.size, "a read into a registered buffer");
+    expect(ring_do(&ring, IORING_OP_READ_FIXED, file, slot->block + range.start, range.size, 0), range.size,
+           "a read into a registered buffer");
     oracle_move(slot->picture + range.start, message, range.size);
     ring_unregister(&ring);
     close(file);

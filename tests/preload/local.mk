@@ -29,7 +29,8 @@ check_PROGRAMS += \
     tests/preload/jump_out \
     tests/preload/lean \
     tests/preload/summary \
-    tests/preload/open_numbers
+    tests/preload/open_numbers \
+    tests/preload/waits
 
 tests_preload_early_dlsym_LDFLAGS = -Wl,--export-dynamic
 

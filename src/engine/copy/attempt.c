@@ -20,14 +20,15 @@ bool attempt_overlaps(const struct copy *copy)
 bool attempt_in_use(const struct copy *copy)
 {
     struct whole_pages pages = whole_pages(copy->from, copy->size);
+    uint64_t plain = copy->snapshot.plain;
     size_t all = (pages.end - pages.start) / page_size;
     uintptr_t source, target;
 
-    if (copy->plain == 0 || (copy->plain & ~copy->filled) != 0)
+    if (plain == 0 || (plain & ~copy->snapshot.filled) != 0)
         return false;
-    if ((size_t)__builtin_popcountll(copy->plain) * all / slice_count(all) < COSTS_ENOUGH)
+    if ((size_t)__builtin_popcountll(plain) * all / slice_count(all) < COSTS_ENOUGH)
         return false;
-    source = pages.start + slice_start(all, (unsigned)__builtin_ctzll(copy->plain)) * page_size;
+    source = pages.start + slice_start(all, (unsigned)__builtin_ctzll(plain)) * page_size;
     target = source + (copy->to - copy->from);
     return pagemap_any(PAGES_PRIVATE, target, target + page_size) > 0 && pagemap_any(PAGES_TOUCHED, source, source + page_size) > 0;
 }
@@ -59,31 +60,34 @@ static enum reason check_blocks(const struct copy *copy)
     return REASON_none;
 }
 
+static void ask_for(struct copy *copy, struct whole_pages pages)
+{
+    struct snapshot *ask = &copy->snapshot;
+
+    ask->from = copy->source;
+    ask->to = copy->target;
+    ask->source = pages.start;
+    ask->target = pages.start + (copy->to - copy->from);
+    ask->size = pages.end - pages.start;
+    ask->place = copy->place;
+}
+
 static enum reason map_pages(struct copy *copy, struct whole_pages pages, size_t *done)
 {
-    struct snapshot snapshot = {
-        .from = copy->source,
-        .to = copy->target,
-        .source = pages.start,
-        .target = pages.start + (copy->to - copy->from),
-        .size = pages.end - pages.start,
-        .place = copy->place,
-    };
     enum reason why;
 
+    ask_for(copy, pages);
     if (!observe_substitutes())
-        return snapshot_judge(&snapshot, &copy->verdict);
-    why = snapshot_range(&snapshot);
-    *done = snapshot.done;
-    copy->plain = snapshot.plain;
-    copy->filled = snapshot.filled;
-    copy->copied = snapshot.copied + snapshot.plain_bytes;
+        return snapshot_judge(&copy->snapshot, &copy->verdict);
+    why = snapshot_range(&copy->snapshot);
+    *done = copy->snapshot.done;
     return why;
 }
 
 static enum reason map_copy(struct copy *copy, size_t *done)
 {
     struct whole_pages pages = whole_pages(copy->from, copy->size);
+    size_t before = *done;
     enum reason why;
 
     if (block_has_our_stack(copy->source) || block_has_our_stack(copy->target))
@@ -92,7 +96,7 @@ static enum reason map_copy(struct copy *copy, size_t *done)
     why = check_blocks(copy);
     if (why == REASON_none)
         why = map_pages(copy, pages, done);
-    if (*done > 0)
+    if (*done > before)
         header_drop(copy->target);
     block_unlock_pair(copy->source, copy->target);
     return why;
@@ -113,16 +117,43 @@ static enum reason try_copy(struct copy *copy, size_t *done)
     return why;
 }
 
-enum reason attempt_sharing(struct copy *copy, size_t *done)
+static enum reason attempt(struct copy *copy, size_t *done)
 {
     enum reason why;
 
     copy->target = block_find_range(copy->to, copy->size);
-    observe_copy_begins(copy->to, copy->from, copy->size);
     why = try_copy(copy, done);
     if (why != REASON_none)
         reason_add(why, copy->size - *done);
     return why;
+}
+
+enum reason attempt_sharing(struct copy *copy, size_t *done)
+{
+    observe_copy_begins(copy->to, copy->from, copy->size);
+    return attempt(copy, done);
+}
+
+static void let_go(struct copy *copy)
+{
+    block_release(copy->source);
+    block_release(copy->target);
+    copy->source = copy->target = NULL;
+}
+
+bool attempt_to_end(struct copy *copy, struct entry *entry, size_t *done, enum reason *why)
+{
+    while (copy->snapshot.again) {
+        let_go(copy);
+        if (!entry_yield(entry)) {
+            reason_add(REASON_excluded, copy->size - *done);
+            return false;
+        }
+        *why = attempt(copy, done);
+        if (*why != REASON_none)
+            break;
+    }
+    return true;
 }
 
 static void log_outcome(const struct copy *copy, enum reason why, size_t done)
@@ -145,6 +176,5 @@ void attempt_end(struct copy *copy, enum reason why, size_t done, const void *ca
     copy->verdict.shared = done;
     copy->verdict.site = copy->place.keys[BY_CLASS];
     observe_copy_judged(copy->to, copy->from, copy->size, &copy->verdict);
-    block_release(copy->source);
-    block_release(copy->target);
+    let_go(copy);
 }

@@ -5,6 +5,8 @@
 
 #include "base/page.h"
 #include "engine/block/block.h"
+#include "engine/copy/snapshot.h"
+#include "engine/process/entry.h"
 #include "engine/report/counters.h"
 #include "engine/report/observe.h"
 
@@ -14,15 +16,16 @@ struct copy {
     struct origin place;           /* keys of 0: the program wants it shared, whatever the policy says */
     struct block *target, *source; /* held, or NULL */
     struct observed_verdict verdict;
-    uint64_t plain;  /* slices of its whole pages that are done when they are copied plainly */
-    uint64_t filled; /* slices in which the target had pages of its own before */
-    size_t copied;   /* of what was done: not shared */
+    struct snapshot snapshot; /* of its whole pages */
 };
 
 bool attempt_overlaps(const struct copy *copy);
 /* Finds the blocks, and maps what may be shared. *done: the leading bytes of the whole pages that are done, but for the plain slices, which
    are for the caller, like all else. Inside. Both blocks are held afterwards, where they were found. */
 enum reason attempt_sharing(struct copy *copy, size_t *done);
+/* Goes on with one that was broken off because somebody waits, as often as it takes. False: we are no longer inside; what is left is for
+   the caller to copy. */
+bool attempt_to_end(struct copy *copy, struct entry *entry, size_t *done, enum reason *why);
 /* Whether what will be copied plainly is enough to measure, and goes from and to pages that have long been there, so that the time it takes
    is that of copying. One page on each side tells. Inside. */
 bool attempt_in_use(const struct copy *copy);

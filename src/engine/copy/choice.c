@@ -101,7 +101,7 @@ void choice_note(struct work *work, uint64_t since)
     since = costs_clock() - since;
     if (work->judgement.shared != 0)
         costs_note_look(since - work->sealing.spent);
-    if (work->showing.target_clean) /* a native copy would have made as many pages, and the seal is paid once for all later copies */
+    if (work->venture.fresh) /* a native copy would have made as many pages, and the seal is paid once for all later copies */
         since -= work->sealing.spent;
     fate_begin(&work->venture, &work->judgement, since);
 }

@@ -13,6 +13,7 @@
 
 struct work {
     struct snapshot *ask;
+    bool resumes; /* it was broken off before */
     struct showing showing;
     struct look look;
     struct venture venture;

@@ -18,15 +18,16 @@
 static size_t copy_slices(const struct copy *copy, struct whole_pages pages, size_t done)
 {
     size_t all = (pages.end - pages.start) / page_size, bytes = 0;
+    uint64_t plain = copy->snapshot.plain;
     unsigned count = slice_count(all);
 
     for (unsigned at = 0, end; at < count; at = end) {
         size_t from = slice_start(all, at) * page_size, to;
 
-        end = slice_alike(copy->plain, at, count);
+        end = slice_alike(plain, at, count);
         to = slice_start(all, end) * page_size;
         to = to < done ? to : done;
-        if ((copy->plain >> at & 1) == 0 || from >= to)
+        if ((plain >> at & 1) == 0 || from >= to)
             continue;
         bytes_copy((void *)(pages.start + (copy->to - copy->from) + from), (const void *)(pages.start + from), to - from);
         bytes += to - from;
@@ -75,6 +76,14 @@ static enum engine_copied copy_plainly(const struct copy *copy, bool in_use)
     return COPIED_PLAINLY;
 }
 
+/* The copy was broken off for those who waited, and cannot be taken up again: they shut the process in, for example. */
+static enum engine_copied finish_outside(const struct copy *copy, size_t done)
+{
+    if (done > 0)
+        finish(copy, done, false);
+    return done > 0 ? COPIED_SHARED : COPIED_NOT;
+}
+
 enum engine_copied engine_copy(void *to, const void *from, size_t size, const void *caller)
 {
     struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size};
@@ -90,7 +99,10 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
         reason_add(REASON_nested, size);
         return COPIED_NOT;
     }
+    entry_let_yield(&entry);
     why = attempt_sharing(&copy, &done);
+    if (!attempt_to_end(&copy, &entry, &done, &why))
+        return finish_outside(&copy, done);
     if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !attempt_overlaps(&copy) &&
         !engine_sharing_stopped())
         drop_overwritten(copy.target, copy.to, size);
@@ -120,12 +132,17 @@ enum reason engine_share(void *to, const void *from, size_t size, const void *ca
     *shared = 0;
     if (!entry_begin_quiet(&entry))
         return REASON_nested;
+    entry_let_yield(&entry);
     why = attempt_sharing(&copy, done);
-    attempt_end(&copy, why, *done, caller);
-    savings_event();
-    entry_conclude(&entry);
+    if (attempt_to_end(&copy, &entry, done, &why)) {
+        attempt_end(&copy, why, *done, caller);
+        savings_event();
+        entry_conclude(&entry);
+    } else {
+        why = REASON_excluded;
+    }
     if (*done > 0 && !(whole && why != REASON_none))
         finish(&copy, *done, false);
-    *shared = *done - copy.copied;
+    *shared = *done - copy.snapshot.copied - copy.snapshot.plain_bytes;
     return why == REASON_none && *done == 0 ? REASON_no_store : why; /* an observer that lets nothing be shared */
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "engine/copy/verify.h"
 #include "engine/memory/look.h"
+#include "engine/process/entry.h"
 #include "engine/store/extent.h"
 #include "kernel/holders.h"
 #include "kernel/map.h"
@@ -21,10 +22,9 @@
 #define SHORT_PAGES 16
 /* Whole huge pages inside a run go to a huge store from this size on; smaller ones are not worth three VMAs. */
 #define HUGE_CORE (2 * HUGE_SIZE)
-/* The unit in which writers are held off, and by which memory is used twice: a millisecond or two of writing each. Pieces end where huge
-   pages of the block do: one of which a half is mapped over is torn into 512 small ones first. */
-#define SMALL_PIECE HUGE_SIZE
-#define HUGE_PIECE (2 * HUGE_SIZE)
+/* The unit in which writers are held off, by which memory is used twice, and after which those who wait have their turn: a millisecond or
+   two of writing. Pieces end where huge pages of the block do: one of which a half is mapped over is torn into 512 small ones first. */
+#define PIECE HUGE_SIZE
 
 #define STRETCHES (SCRATCH_SIZE / sizeof(struct page_run))
 
@@ -153,24 +153,25 @@ static int seal_piece(const struct seal *seal, struct segment *segment, uintptr_
 
 static int seal_segment(const struct seal *seal, struct segment *segment)
 {
-    size_t piece = segment->kind == STOREFILE_HUGE ? HUGE_PIECE : SMALL_PIECE;
     uintptr_t at = segment->start;
     int error = store_reserve(segment->kind, segment->end - segment->start, &segment->store, &segment->offset);
 
     if (error != 0)
         return error;
     while (error == 0 && at < segment->end) {
-        uintptr_t stop = min_address(align_down(at, HUGE_SIZE) + piece, segment->end);
+        uintptr_t stop = min_address(align_down(at, HUGE_SIZE) + PIECE, segment->end);
 
         error = seal_piece(seal, segment, at, stop);
         if (error == 0)
             at = stop;
+        if (error == 0 && at < segment->end && entry_wanted())
+            error = -ERESTART;
     }
     if (error == 0)
         store_finish(segment->store);
     else
         store_abandon(segment->store, segment->offset + (at - segment->start), segment->end - at);
-    counter_add(error == 0 ? COUNT_seals : COUNT_seal_failures, 1);
+    counter_add(error == 0 || error == -ERESTART ? COUNT_seals : COUNT_seal_failures, 1);
     return error;
 }
 
@@ -186,8 +187,7 @@ static struct page_run huge_core(const struct page_run *run)
 {
     struct page_run core = {align_up(run->start, HUGE_SIZE), align_down(run->end, HUGE_SIZE)};
 
-    if (core.end < core.start || core.end - core.start < HUGE_CORE || (holders_known() & HOLDER_READER) != 0 ||
-        !storefile_huge_available())
+    if (core.end < core.start || core.end - core.start < HUGE_CORE || (holders_known() & HOLDER_READER) != 0 || !storefile_huge_available())
         core.end = core.start = run->end;
     return core;
 }

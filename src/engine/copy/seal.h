@@ -10,7 +10,8 @@
 #include "kernel/write_guard.h"
 
 /* Seals those of the private runs (rising, maximal) that are worth it. The others stay in runs[], closed up; returns how many.
-   *error is 0, or the -errno that stopped it: -EDEADLK where the guard declines, -ENOLCK where it failed. */
+   *error is 0, or the -errno that stopped it: -EDEADLK where the guard declines, -ENOLCK where it failed, -ERESTART where somebody waits
+   (entry_wanted()): then some was sealed, and runs[] is to be asked of the kernel again. */
 size_t seal_runs(struct block *block, const struct write_guard *guard, struct page_run *runs, size_t count, int *error);
 
 /* Seals all that [start, end) shows or has, views included, as one piece each stretch: afterwards it is clean and has few extents.

@@ -4,6 +4,7 @@
 #define COWSHIM_ENGINE_SNAPSHOT_H
 
 #include "engine/block/block.h"
+#include "engine/policy/judge.h"
 #include "engine/report/counters.h"
 #include "engine/report/observe.h"
 
@@ -18,6 +19,11 @@ struct snapshot {
     uint64_t filled;     /* slices in which the target had pages of its own before */
     size_t plain_bytes;  /* of what is done */
     size_t copied;       /* bytes of what is done that were copied here */
+    /* Broken off because somebody waits: to be asked for again, as it is, when they have had their turn. Needs no locks meanwhile. */
+    bool again;
+    struct judgement judgement; /* snapshot.c's, while it is broken off, like all below */
+    bool fresh;
+    uint64_t spent, sealing; /* nanoseconds */
 };
 
 /* Makes the target show what the source does. REASON_none, or what stopped it short: the rest of the target is unspecified and for the

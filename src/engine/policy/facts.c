@@ -20,6 +20,11 @@ bool facts_huge_store(const struct block *from)
     return from->size >= 4 * HUGE_SIZE && storefile_huge_available();
 }
 
+bool facts_huge(const struct block *to)
+{
+    return to->huge || usage_huge_always();
+}
+
 /* A view in huge pages lies as its store does. */
 bool facts_huge_views(const struct venture *venture)
 {
@@ -81,7 +86,7 @@ struct facts facts_of(const struct venture *venture)
         .policy = (enum config_policy)config_choice(policy),
         .pages = venture->pages,
         .fresh = venture->fresh && venture->to->made.pages == 0,
-        .huge = venture->to->huge || usage_huge_always(),
+        .huge = facts_huge(venture->to),
         .huge_store = facts_huge_store(venture->from),
         .huge_views = facts_huge_views(venture),
         .filled = facts_filled(venture),

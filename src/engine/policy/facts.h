@@ -9,6 +9,8 @@
 struct facts facts_of(const struct venture *venture);
 /* Whether what is sealed of the block goes to a store of huge pages, but for its ends. */
 bool facts_huge_store(const struct block *from);
+/* Whether the kernel fills the block's memory with huge pages. */
+bool facts_huge(const struct block *to);
 /* Whether memory is so short that the copy is shared whatever it costs. It is asked once a copy, before its source is scanned. */
 bool facts_press(const struct venture *venture);
 /* Whether the last copy into the target tells where it has pages of its own. */

@@ -6,10 +6,10 @@
 #include <stdatomic.h>
 
 #include "base/gate.h"
+#include "base/thread.h"
 #include "engine/engine.h"
 #include "engine/report/export.h"
 #include "engine/store/reclaim.h"
-#include "kernel/descriptor.h"
 #include "kernel/signals.h"
 #include "kernel/write_guard.h"
 
@@ -71,6 +71,7 @@ void entry_end(struct entry *entry)
 {
     int ignored;
 
+    thread_self.yields = false;
     if (entry->quiet)
         export_note_descriptors();
     gate_leave();
@@ -80,6 +81,27 @@ void entry_end(struct entry *entry)
         atomic_fetch_sub(&quiet_ones, 1);
     }
     errno = entry->saved_errno;
+}
+
+void entry_let_yield(const struct entry *entry)
+{
+    thread_self.signals = entry->signals;
+    thread_self.yields = true;
+}
+
+bool entry_wanted(void)
+{
+    return thread_self.yields && (gate_wanted() || engine_confined() || signals_pending(thread_self.signals));
+}
+
+bool entry_yield(struct entry *entry)
+{
+    write_guard_rest();
+    entry_end(entry);
+    if (!entry_begin_quiet(entry))
+        return false;
+    entry_let_yield(entry);
+    return true;
 }
 
 void entry_conclude(struct entry *entry)

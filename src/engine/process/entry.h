@@ -20,6 +20,12 @@ bool entry_begin_quiet(struct entry *entry);
 /* The same; false also where it would have to wait. */
 bool entry_begin_now(struct entry *entry);
 void entry_end(struct entry *entry);
+/* From now on the operation can be broken off between two steps, and be taken up again: a long one should be where entry_wanted(), because
+   a signal, a fork or a call of the program that cannot take place beside us waits. Only for one that was begun quietly. */
+void entry_let_yield(const struct entry *entry);
+bool entry_wanted(void);
+/* With no lock held: ends the operation, so that those who wait come to it, and begins it again. False: it ended, and cannot be begun. */
+bool entry_yield(struct entry *entry);
 /* The end of an operation that may have sealed, shown or dropped pages: first the guard may rest, and what died is given back. With no lock
    held. */
 void entry_conclude(struct entry *entry);
