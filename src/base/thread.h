@@ -12,6 +12,7 @@
 struct thread {
     bool inside;
     bool owns_gate;   /* this thread is forking: it holds the gate alone */
+    bool counted;     /* among the threads that have blocked their signals, or are about to (entry.c) */
     bool yields;      /* what it does can be broken off for those who wait (entry_wanted()) */
     uint64_t signals; /* the mask that it had before; set while it yields */
     int passing;      /* how many more small calls pass before one looks at the clock (engine_glance()) */

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Nobody waits for a large copy to end: signals are handled, numbers of descriptors are taken and processes are forked between its
    pieces; and a handler may leave it in the middle. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "story.h"
+#include "tests/support/patience.h"
 
 #define SIZE ((size_t)32 << 20)
 #define OFTEN 3 /* whatever waits until the end of the copy comes once or twice */
@@ -203,6 +207,20 @@ static int handlers_leave_it(void)
     return KEPT;
 }
 
+/* Who left a copy is not waited for when the process shuts itself in. The last story, for it cannot be undone. */
+static int shutting_in_waits_for_nobody(void)
+{
+    struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {1, allow};
+    struct sigaction action = {.sa_handler = SIG_DFL};
+
+    sigaction(SIGALRM, &action, NULL);
+    alarm(patience(10));
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0, "no filter");
+    alarm(0);
+    return KEPT;
+}
+
 int main(void)
 {
     static const struct story stories[] = {
@@ -211,6 +229,7 @@ int main(void)
         {"numbers of descriptors are taken meanwhile", numbers_are_taken},
         {"children are forked meanwhile, and see what is right", children_are_forked},
         {"a handler leaves a large copy in the middle", handlers_leave_it},
+        {"nor does shutting in wait for it", shutting_in_waits_for_nobody},
     };
 
     return tell_all(stories, COUNT_OF(stories));

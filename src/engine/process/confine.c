@@ -11,8 +11,8 @@
 
 #define PATIENCE_MS 20000
 
-/* Waits for the threads that are inside, but not for ever: one that a handler jumped away from before it had blocked its signals stays
-   counted. */
+/* Waits for the threads that are inside, but not for ever: one that a handler jumped away from while its signals were not blocked stays
+   counted until its next operation. */
 static void await_quiet_ones(void)
 {
     for (int i = 0; i < PATIENCE_MS && entry_quiet_ones() > 0; i++)

@@ -18,6 +18,24 @@
 static _Atomic bool confined;
 static _Atomic int quiet_ones; /* threads that have blocked their signals, or are about to */
 
+/* A handler may jump away before a thread is no longer counted: then it is not counted twice, and no longer after its next operation. The
+   order is such that a handler which makes one itself, at any place here, does no harm. */
+static void count_me(void)
+{
+    if (thread_self.counted)
+        return;
+    atomic_fetch_add(&quiet_ones, 1);
+    thread_self.counted = true;
+}
+
+static void count_me_out(void)
+{
+    if (!thread_self.counted)
+        return;
+    thread_self.counted = false;
+    atomic_fetch_sub(&quiet_ones, 1);
+}
+
 bool entry_begin(struct entry *entry)
 {
     entry->saved_errno = errno;
@@ -38,16 +56,16 @@ static bool begin_quiet(struct entry *entry, bool (*enter)(void))
 {
     uint64_t signals;
 
-    atomic_fetch_add(&quiet_ones, 1);
+    count_me();
     if (atomic_load(&confined)) {
-        atomic_fetch_sub(&quiet_ones, 1);
+        count_me_out();
         return false;
     }
     entry->saved_errno = errno;
     signals = signals_block(); /* first: a handler that jumps away must not find the gate passed */
     if (!enter() || left_for_confinement()) {
         signals_restore(signals);
-        atomic_fetch_sub(&quiet_ones, 1);
+        count_me_out();
         errno = entry->saved_errno;
         return false;
     }
@@ -78,7 +96,7 @@ void entry_end(struct entry *entry)
     if (entry->quiet) {
         pthread_setcancelstate(entry->cancel_state, &ignored);
         signals_restore(entry->signals);
-        atomic_fetch_sub(&quiet_ones, 1);
+        count_me_out();
     }
     errno = entry->saved_errno;
 }
@@ -114,6 +132,7 @@ void entry_conclude(struct entry *entry)
 void entry_after_fork(void)
 {
     atomic_store(&quiet_ones, 0);
+    thread_self.counted = false;
 }
 
 bool engine_confined(void)
