@@ -114,8 +114,7 @@ static void guess(uint32_t one_call)
 }
 
 /* Two measurements tell the price of a page from the fixed price of the call: giving back PAGES pages (the quicker of two tries), and
-   giving back twice as many. More than a part of what making a page costs is an interruption. On a virtual machine the end of a mapping can
-   cost ten faults, however few of its pages were used. */
+   giving back twice as many. More than a part of what making a page costs is an interruption. */
 static void measure_drops(uintptr_t start)
 {
     uint64_t few = UINT64_MAX, many;
@@ -129,24 +128,7 @@ static void measure_drops(uintptr_t start)
     }
     many = drop_pages(start, 2 * PAGES);
     drop = many > few ? least((many - few) / PAGES, fill / DROP_PART) : 1;
-}
-
-/* The quickest of three ends of a mapping of which two pages were used. */
-static void measure_ends(uintptr_t start)
-{
-    uint32_t best = UINT32_MAX;
-
-    for (int i = 0; i < 3; i++) {
-        uint64_t before;
-
-        *(volatile char *)(start + PAGES / 2 * page_size) = 1;
-        *(volatile char *)(start + (PAGES - 1) * page_size) = 1;
-        before = usage_spent();
-        if (map_zero(start, PAGES * page_size, false) != 0)
-            return;
-        best = least(usage_spent() - before, best);
-    }
-    flush = best;
+    flush = few > (uint64_t)drop * PAGES ? least(few - (uint64_t)drop * PAGES, UINT32_MAX) : 0;
 }
 
 static void measure_pages(uintptr_t start)
@@ -167,7 +149,6 @@ static void measure_pages(uintptr_t start)
     seal_huge = HUGE_COPIES * copy > seal / HUGE_PART ? HUGE_COPIES * copy : seal / HUGE_PART;
     read_back = fault / AROUND + touched;
     measure_drops(start);
-    measure_ends(start);
 }
 
 static void measure(void)

@@ -23,7 +23,7 @@ struct costs {
     uint32_t drop;      /* a page given back */
     uint32_t read;      /* the first read of a view's page; the kernel maps its neighbours, too */
     uint32_t map;       /* one more mapping */
-    uint32_t flush;     /* and its end, when a few pages of it were used */
+    uint32_t flush;     /* and its end, when pages of it were used */
     uint32_t look;      /* what is asked of the kernel before a copy is shared */
 };
 

@@ -6,10 +6,10 @@
 #include "base/arena.h"
 #include "base/lock.h"
 #include "engine/report/counters.h"
+#include "engine/store/extent.h"
 #include "engine/store/glance.h"
 #include "engine/store/store.h"
 #include "engine/store/sweep.h"
-#include "kernel/costs.h"
 #include "kernel/descriptor.h"
 #include "kernel/usage.h"
 
@@ -21,9 +21,8 @@
    with what this one did not reach. */
 #define PATIENCE_NS 2000000
 #define PATIENCE_ALL_NS 10000000
-/* A page that is given back is worth the time in which one is made. After a sweep that took longer than what it gave back is worth there is
-   none for REST times the difference, so that such sweeps cost a sixteenth of the time at most. Dead pages are found soon all the same: a
-   page takes about REST times as long to be written as to be looked at. */
+/* After a sweep that found nothing there is none for REST times as long as it took, so that useless sweeps cost a sixteenth of the time at
+   most. Dead pages are found soon all the same: a page takes about REST times as long to be written as to be looked at. */
 #define REST 16
 /* The same factor for asking whether another process still shows stores. It is larger because processes end rarely. */
 #define REST_OF_OTHERS 256
@@ -32,7 +31,7 @@ static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
 static uint64_t faults_then;        /* page faults of the process when a sweep was last due */
 static uint64_t unshown_so_far;     /* bytes of views that ended since then */
 static bool unfinished;             /* the last walk over all stores was cut short */
-static _Atomic uint64_t rest_until; /* the last sweep found little: the next one is not before this time */
+static _Atomic uint64_t rest_until; /* the last sweep found nothing: the next one is not before this time */
 static uint64_t ask_after;          /* the process's page faults are not asked for again before this time */
 static uint64_t settle_after;       /* other processes are not asked again before this time */
 static _Atomic bool demanded;       /* a page that died may hold a secret: the next event sweeps, whatever that costs */
@@ -136,17 +135,6 @@ static bool must_look(bool *secret)
     return *secret || wanted || (usage_now() >= rest_until && (unfinished || is_due_by_now()));
 }
 
-/* Until when there is no sweep after one that took so long and gave back so much. */
-static uint64_t rest_after(uint64_t spent, uint64_t freed)
-{
-    struct costs costs;
-    uint64_t worth;
-
-    costs_read(&costs);
-    worth = freed / page_size * costs.fault;
-    return worth >= spent ? 0 : usage_now() + REST * (spent - worth);
-}
-
 void reclaim_event(void)
 {
     uint64_t freed = 0;
@@ -159,7 +147,7 @@ void reclaim_event(void)
     if (must_look(&secret)) {
         start = usage_spent(); /* processor time of this thread, because others may run while we look */
         unfinished = descriptor_in_own_process() && !sweep_all(secret, &freed);
-        rest_until = rest_after(usage_spent() - start, freed);
+        rest_until = freed > 0 ? 0 : usage_now() + REST * (usage_spent() - start);
         counter_add(COUNT_reclaimed_bytes, freed);
     }
     lock_drop(&sweep_lock);

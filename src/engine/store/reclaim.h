@@ -11,7 +11,7 @@
 
 /* After an operation, with no lock held. */
 void reclaim_event(void);
-/* Whether no event sweeps at that time, because the last sweep found little. */
+/* Whether no event sweeps at that time, because the last sweep found nothing. */
 bool reclaim_rests(uint64_t now);
 /* The next event looks at all stores, however little can have died. */
 void reclaim_demand(void);
