@@ -87,9 +87,9 @@ static enum reason check(struct work *work)
     if (why != REASON_none)
         return why;
     work->sealing.guard = work->look.guard;
-    error = verify_range(work->showing.from, ask->source, ask->source + ask->size);
+    error = verify_range(work->showing.from, ask->source + ask->done, ask->source + ask->size); /* what is done is not touched again */
     if (error == 0)
-        error = verify_range(work->showing.to, ask->target, ask->target + ask->size);
+        error = verify_range(work->showing.to, ask->target + ask->done, ask->target + ask->size);
     return error != 0 ? reason_of_error(error) : REASON_none;
 }
 
