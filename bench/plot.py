@@ -37,7 +37,8 @@ def main():
 
 def draw(curves, facts):
     width = LEFT + 2 * WIDTH + GAP_X + 30
-    height = TOP + 3 * HEIGHT + 2 * GAP_Y + 80
+    rows = 2 + (len(curves) > 2)
+    height = TOP + rows * HEIGHT + (rows - 1) * GAP_Y + 80
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
              'font-family="Helvetica, Arial, sans-serif" font-size="12">',
              f"<style>{STYLE}</style>", f'<rect class="back" width="{width}" height="{height}" rx="6"/>']

@@ -26,7 +26,7 @@
 /* What the kernel maps around a page of a file that is read (fault_around_bytes). */
 #define AROUND 16
 
-/* The same for seals into huge pages, where much of the time may go into the rest of a huge page. */
+/* Seals of fewer pages into a huge store are not measured: much of their time may go into the rest of a huge page. */
 #define ENOUGH_HUGE 1024
 /* Guesses until the first one is measured. A copy of some MiB takes so many times what one takes that stays in the cache next to the
    processor, and one of many MiB so many times that. A page that is sealed into a huge store is zeroed, read and written beyond the cache

@@ -20,7 +20,7 @@
 #define SALT 5
 
 static unsigned char *original, *copy, *third;
-static pthread_t copier;
+static pthread_t copier, other;
 static _Atomic int done, copying, times, wrong;
 
 static void make_blocks(void)
@@ -44,9 +44,7 @@ static void free_blocks(void)
 /* Copies while another thread does something again and again, and counts how often it could while the copy was under way. */
 static int copy_beside(void *(*something)(void *), int often)
 {
-    pthread_t thread;
-
-    if (pthread_create(&thread, NULL, something, NULL) != 0)
+    if (pthread_create(&other, NULL, something, NULL) != 0)
         return BROKEN;
     while (times == 0)
         usleep(100);
@@ -55,7 +53,7 @@ static int copy_beside(void *(*something)(void *), int often)
     memcpy(copy, original, SIZE);
     copying = 0;
     done = 1;
-    pthread_join(thread, NULL);
+    pthread_join(other, NULL);
     CHECK(holds(copy, SIZE, 0, SALT), "the copy is wrong");
     CHECK(holds(original, SIZE, 0, SALT), "the original is wrong");
     CHECK(wrong == 0, "%d of %d saw something wrong", wrong, times);
@@ -195,7 +193,7 @@ static int handlers_leave_it(void)
         CHECK(copy_beside(send_signals, OFTEN) == BROKEN, "the copy was not left");
     copying = 0;
     done = 1;
-    usleep(10000);
+    pthread_join(other, NULL);
     CHECK(holds(original, SIZE, 0, SALT), "the original is wrong");
     memcpy(copy, original, SIZE);
     memset(original, 1, SIZE);

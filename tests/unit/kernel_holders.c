@@ -21,16 +21,23 @@ static unsigned held_now(void)
     return held;
 }
 
-TEST(holders, one_look_in_an_operation_is_enough_for_one_thread)
+/* An operation begins, and looks. */
+static void look_first(unsigned threads)
 {
     struct holders holders;
-    int file;
 
-    unit_start("");
     thread_self.inside = true;
     thread_self.checked = 0;
     CHECK_EQ(holders_look(&holders), 0);
-    CHECK_EQ(holders.threads, 1);
+    CHECK_EQ(holders.threads, threads);
+}
+
+TEST(holders, one_look_in_an_operation_is_enough_for_one_thread)
+{
+    int file;
+
+    unit_start("");
+    look_first(1);
     file = open_unannounced();
     if (file < 0)
         SKIP("no O_DIRECT here");
@@ -50,17 +57,13 @@ static void *wait_for_end(void *pipe)
 
 TEST(holders, another_thread_may_have_changed_what_an_operation_looked_up)
 {
-    struct holders holders;
     pthread_t thread;
     int ends[2], file;
 
     unit_start("");
     CHECK_EQ(pipe(ends), 0);
     CHECK_EQ(pthread_create(&thread, NULL, wait_for_end, ends), 0);
-    thread_self.inside = true;
-    thread_self.checked = 0;
-    CHECK_EQ(holders_look(&holders), 0);
-    CHECK_EQ(holders.threads, 2);
+    look_first(2);
     file = open_unannounced();
     if (file < 0)
         SKIP("no O_DIRECT here");

@@ -143,15 +143,13 @@ static void let_go(struct copy *copy)
 
 bool attempt_to_end(struct copy *copy, struct entry *entry, size_t *done, enum reason *why)
 {
-    while (copy->snapshot.again) {
+    while (*why == REASON_none && copy->snapshot.again) {
         let_go(copy);
         if (!entry_yield(entry)) {
             reason_add(REASON_excluded, copy->size - *done);
             return false;
         }
         *why = attempt(copy, done);
-        if (*why != REASON_none)
-            break;
     }
     return true;
 }

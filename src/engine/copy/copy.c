@@ -53,6 +53,13 @@ static void finish(const struct copy *copy, size_t done, bool in_use)
     counter_add(COUNT_bytes_edges, head + rest + plain);
 }
 
+static enum engine_copied finish_shared(const struct copy *copy, size_t done, bool in_use)
+{
+    if (done > 0)
+        finish(copy, done, in_use);
+    return done > 0 ? COPIED_SHARED : COPIED_NOT;
+}
+
 /* Whether the copy is known to be better plain, and no observer wants to hear of it. */
 static bool is_plain(uintptr_t to, uintptr_t from, size_t size)
 {
@@ -76,14 +83,6 @@ static enum engine_copied copy_plainly(const struct copy *copy, bool in_use)
     return COPIED_PLAINLY;
 }
 
-/* The copy was broken off for those who waited, and cannot be taken up again: they shut the process in, for example. */
-static enum engine_copied finish_outside(const struct copy *copy, size_t done)
-{
-    if (done > 0)
-        finish(copy, done, false);
-    return done > 0 ? COPIED_SHARED : COPIED_NOT;
-}
-
 enum engine_copied engine_copy(void *to, const void *from, size_t size, const void *caller)
 {
     struct copy copy = {.to = (uintptr_t)to, .from = (uintptr_t)from, .size = size};
@@ -102,7 +101,7 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
     entry_let_yield(&entry);
     why = attempt_sharing(&copy, &done);
     if (!attempt_to_end(&copy, &entry, &done, &why))
-        return finish_outside(&copy, done);
+        return finish_shared(&copy, done, false);
     if (why != REASON_none && done == 0 && copy.target != NULL && why != REASON_foreign_process && !attempt_overlaps(&copy) &&
         !engine_sharing_stopped())
         drop_overwritten(copy.target, copy.to, size);
@@ -117,9 +116,7 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
     entry_conclude(&entry);
     if (declined)
         return copy_plainly(&copy, in_use);
-    if (done > 0)
-        finish(&copy, done, in_use);
-    return done > 0 ? COPIED_SHARED : COPIED_NOT;
+    return finish_shared(&copy, done, in_use);
 }
 
 enum reason engine_share(void *to, const void *from, size_t size, const void *caller, bool whole, size_t *done, size_t *shared)

@@ -197,7 +197,7 @@ void fate_note_plain(const struct origin *place, uint64_t nanoseconds, size_t pa
     costs_read(&costs);
     most = 2 * (costs.copy_far > costs.copy ? costs.copy_far : costs.copy);
     lock_take(&policy_lock);
-    policy_learn_plain(&policy, place, nanoseconds / pages < most ? (uint32_t)(nanoseconds / pages) : most, most);
+    policy_learn_plain(&policy, place, nanoseconds / pages, most);
     lock_drop(&policy_lock);
 }
 

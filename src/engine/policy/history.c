@@ -147,7 +147,7 @@ void history_learn_source(struct history *history, const struct fate *fate)
     learn(&history->source, first, fate);
 }
 
-void history_learn_plain(struct history *history, uint32_t nanoseconds, uint32_t most)
+void history_learn_plain(struct history *history, uint64_t nanoseconds, uint32_t most)
 {
     uint64_t value = nanoseconds < most ? nanoseconds : most;
 

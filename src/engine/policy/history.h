@@ -73,7 +73,7 @@ void history_learn_target(struct history *history, const struct fate *fate);
 void history_learn_source(struct history *history, const struct fate *fate);
 /* Learns what a page of a plain copy takes here, which depends on what the program does between two copies: its pages are in the
    processor's cache or not. No more than `most` is believed. */
-void history_learn_plain(struct history *history, uint32_t nanoseconds, uint32_t most);
+void history_learn_plain(struct history *history, uint64_t nanoseconds, uint32_t most);
 /* Notes that a copy is made now, and returns the nanoseconds that it may lose. A twentieth of the time since the last copy pays off the
    debt. The rest of it may be lost, but not more than the purse has, and not more than the interval before that allowed, so that one long
    pause is not taken for a habit. */

@@ -90,7 +90,7 @@ void policy_learn_copy(struct policy *policy, const struct origin *place, const 
     ledger_enter(&policy->ledger, lost);
 }
 
-void policy_learn_plain(struct policy *policy, const struct origin *place, uint32_t nanoseconds, uint32_t most)
+void policy_learn_plain(struct policy *policy, const struct origin *place, uint64_t nanoseconds, uint32_t most)
 {
     for (int i = 0; i < KEYS; i++)
         history_learn_plain(make(policy, place->keys[i]), nanoseconds, most);

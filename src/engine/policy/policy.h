@@ -25,7 +25,7 @@ struct judgement policy_decide(struct policy *policy, const struct origin *place
 /* Learns what became of a copy, shared or plain. lost: the nanoseconds that it cost more than without us; known: as in its judgement. */
 void policy_learn_copy(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost, bool known);
 /* Learns what a page of a plain copy took; most: what can be believed. */
-void policy_learn_plain(struct policy *policy, const struct origin *place, uint32_t nanoseconds, uint32_t most);
+void policy_learn_plain(struct policy *policy, const struct origin *place, uint64_t nanoseconds, uint32_t most);
 /* Learns what became of a source between two copies of it. */
 void policy_learn_source(struct policy *policy, const struct origin *place, const struct fate *fate, int64_t lost);
 /* Whether to find out what becomes of this copy. Where copies have often come out the same only every fourth is looked at. */
