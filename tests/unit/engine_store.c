@@ -161,6 +161,28 @@ TEST(store, an_abandoned_seal_gives_back_its_part_only)
     CHECK(unit_holds(neighbour, 64 * page_size, 1));
 }
 
+/* A copy that is broken off again and again is counted once, and lies in the file as if it had not been. */
+TEST(store, what_goes_on_after_a_break_lies_behind_it)
+{
+    size_t size = 1024 * page_size;
+    struct store *first, *second;
+    uint64_t offset, behind;
+
+    unit_start("");
+    first = reserve_store(STOREFILE_SMALL, size, &offset);
+    store_hold(first);
+    store_abandon(first, offset + size / 4, size - size / 4);
+    CHECK_EQ(store_bytes(), size / 4);
+    second = reserve_store(STOREFILE_SMALL, size - size / 4, &behind);
+    CHECK(second != first);
+    CHECK(second->file == first->file);
+    CHECK_EQ(behind, offset + size / 4);
+    CHECK_EQ(store_bytes(), size);
+    store_finish(second);
+    store_release(first);
+    CHECK_EQ(store_bytes(), 0);
+}
+
 TEST(store, a_picture_ends_with_any_change)
 {
     struct store_picture picture;

@@ -125,6 +125,7 @@ bool entry_yield(struct entry *entry)
 void entry_conclude(struct entry *entry)
 {
     write_guard_rest();
+    entry_let_yield(entry);
     reclaim_event();
     entry_end(entry);
 }

@@ -55,6 +55,7 @@ void engine_glance(void)
 
     if (engine_confined() || !glance_is_due() || !descriptor_in_own_process() || !entry_begin_now(&entry))
         return;
+    entry_let_yield(&entry);
     reclaim_event();
     entry_end(&entry);
 }

@@ -9,6 +9,7 @@
 #include "base/page.h"
 #include "engine/report/counters.h"
 #include "engine/store/give.h"
+#include "engine/store/reclaim.h"
 
 #include "base/poison.h"
 
@@ -113,6 +114,8 @@ int store_reserve(enum storefile_kind kind, size_t size, struct store **store, u
     struct store *old = NULL;
     int error;
 
+    if (store_bytes() == 0)
+        reclaim_first_store();
     lock_take(&stores_lock);
     error = reserve_locked(kind, size, store, offset, &old);
     lock_drop(&stores_lock);
@@ -129,12 +132,30 @@ void store_finish(struct store *store)
     store_release(store);
 }
 
+/* Takes back the last reservation, or the end of it, so that it is not counted as stored; where the store is one seal's own, the next store
+   of the file may begin there. */
+static void shorten(struct store *store, size_t size)
+{
+    size_t left;
+
+    store->used -= size;
+    atomic_fetch_sub_explicit(&store_reserved, size, memory_order_relaxed);
+    left = align_up(store->used - store_start(store), RANGE_PAGES * page_size);
+    if (store == open_store[store->file->kind] || store->punched != NULL || left == 0 || left == store->range.size)
+        return;
+    file_give(store->file, store_start(store) + left, store->range.size - left);
+    store->range.size = left;
+}
+
 void store_abandon(struct store *store, uint64_t offset, size_t size)
 {
     int fd = store_use(store);
+    bool empty = fd >= 0 && descriptor_in_own_process() && storefile_punch(fd, offset, size) == 0;
 
-    if (fd >= 0 && descriptor_in_own_process())
-        storefile_punch(fd, offset, size);
+    lock_take(&stores_lock);
+    if (empty && store->used == offset + size)
+        shorten(store, size);
+    lock_drop(&stores_lock);
     store_finish(store);
 }
 

@@ -46,7 +46,7 @@ static inline uint64_t store_start(const struct store *store)
 int store_reserve(enum storefile_kind kind, size_t size, struct store **store, uint64_t *offset);
 /* Ends a seal that has mapped all that it reserved. Drops its hold. */
 void store_finish(struct store *store);
-/* Ends a seal that failed: gives back the part of its reservation that it has not mapped. Drops its hold. */
+/* Ends a seal that failed or was broken off: gives back the end of its reservation, which it has not mapped. Drops its hold. */
 void store_abandon(struct store *store, uint64_t offset, size_t size);
 /* The descriptor of its file; -errno when the program closed that, after which no further copies can use the file. */
 int store_use(struct store *store);

@@ -3,9 +3,9 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
-#include "engine/store/extent.h"
 #include "engine/block/foreign.h"
 #include "engine/memory/look.h"
+#include "engine/process/entry.h"
 #include "kernel/map.h"
 #include "kernel/pagemap.h"
 #include "kernel/pressure.h"
@@ -284,6 +284,11 @@ static void unlock_blocks(struct sweep *sweep)
     }
 }
 
+bool sweep_over(uint64_t freed, uint64_t deadline)
+{
+    return deadline != UINT64_MAX && ((freed == 0 && usage_now() > deadline) || entry_wanted());
+}
+
 /* False: cut short, and *at is where to go on. */
 static bool sweep_windows(struct sweep *sweep, uint64_t *at)
 {
@@ -295,12 +300,12 @@ static bool sweep_windows(struct sweep *sweep, uint64_t *at)
     if (*at < store_start(sweep->store))
         *at = store_start(sweep->store);
     for (uint64_t offset = *at; offset < sweep->end; offset += (uint64_t)WINDOW * page_size) {
-        if (sweep->freed == 0 && usage_now() > sweep->deadline) {
-            *at = offset;
-            return false;
-        }
         if (!sweep_window(sweep, fd, offset, punched))
             break;
+        if (sweep_over(sweep->freed, sweep->deadline)) {
+            *at = offset + (uint64_t)WINDOW * page_size;
+            return false;
+        }
     }
     *at = 0;
     return true;

@@ -23,7 +23,7 @@ struct sweep {
     struct view *views; /* by rising offset */
     size_t count;
     uint64_t end;      /* nothing beyond it is looked at */
-    uint64_t deadline; /* by usage_now(): the sweep ends then if it has found nothing */
+    uint64_t deadline; /* by usage_now(): see sweep_over() */
     uint64_t freed;    /* bytes given back */
     bool deserted;     /* nothing of it is shared any more, and it is not expected to be */
 };
@@ -32,5 +32,8 @@ struct sweep {
    another process shows it, somebody writes to it, or one of its blocks is in use. *whole is false when the sweep was cut short, and *at is
    where to go on. */
 bool sweep_part(struct sweep *sweep, uint64_t *at, uint64_t end, bool *whole);
+/* Whether to end it after what was looked at and given back so far: it found nothing until the deadline, or somebody waits. A deadline of
+   UINT64_MAX never ends it. */
+bool sweep_over(uint64_t freed, uint64_t deadline);
 
 #endif
