@@ -33,6 +33,11 @@ void engine_watch(void (*watch)(bool on));
 
 /* Blocks. add: false when it could not be written down. */
 bool engine_add(void *start, size_t size, void *raw);
+/* The same, of memory that a maker asked for: a number for a place in the program, or 0 for one that need not be known. Its blocks start
+   engine_lead() bytes before a page boundary: 0 or ENGINE_LEAD. guess: whether that is likely, as long as nothing was learned of it. */
+#define ENGINE_LEAD ((size_t)32) /* the header of Python's bytes object */
+bool engine_add_made(void *start, size_t size, void *raw, uint32_t maker);
+size_t engine_lead(uint32_t maker, bool guess);
 /* Takes a block out for good and makes it anonymous: what the allocator gets back. False: not a block.
    *raw is NULL when the memory must not be given back (it could not be made anonymous, or we are in a signal handler inside of us,
    or in a child that cannot trust what it inherited); in the first case engine_take_stuck hands it out later, else it is lost. */
@@ -44,6 +49,7 @@ void *engine_take_stuck(void);
 struct engine_block {
     void *raw;
     size_t size;
+    uint32_t maker;
     bool has_views;
     bool registered;
 };

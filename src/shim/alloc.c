@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* malloc and its kin. A large request goes to the next allocator with a page more, and the program gets the first page boundary
-   inside; the registry knows what to give back. Every pointer of ours is page-aligned, so that free() of any other is one test. */
+   inside, or what is to hold a header first gets so much less (maker.h); the registry knows what to give back. Every pointer of ours is at
+   one of these two places in a page, so that free() of any other is one test. */
 #include <errno.h>
 #include <malloc.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include "engine/control.h"
 #include "engine/engine.h"
 #include "shim/hook.h"
+#include "shim/maker.h"
 
 /* Blocks from here on start on a huge page, so that views of huge stores are mapped 2 MiB at a time. glibc maps requests of this
    size afresh, so that the slack is address space and never memory. */
@@ -68,7 +70,7 @@ static void *ask_for_other(void *raw, size_t size)
 }
 
 /* Returns NULL where the request must go to the next allocator unchanged. */
-static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero)
+static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero, struct placement placement)
 {
     size_t slack = slack_for(size, alignment);
     size_t total;
@@ -86,18 +88,21 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
         errno = saved;
         return NULL;
     }
-    start = (void *)align_up((uintptr_t)raw, slack);
-    if (engine_add(start, size, raw))
+    start = (void *)(align_up((uintptr_t)raw + placement.lead, slack) - placement.lead);
+    if (engine_add_made(start, size, raw, placement.maker))
         return start;
     next.free(raw);
     return NULL;
 }
 
+/* At a page boundary, whoever asks. */
+static const struct placement at_boundary = {0, 0};
+
 /* The same, for requests of any size. */
-static __attribute__((noinline)) void *allocate_noticed(size_t size, bool zero)
+static __attribute__((noinline)) void *allocate_noticed(size_t size, bool zero, const void *caller)
 {
     if (size >= hot.min_block)
-        return allocate(size, 1, zero);
+        return allocate(size, 1, zero, maker_placement(caller, size));
     if (!asking)
         glance();
     return NULL;
@@ -105,12 +110,12 @@ static __attribute__((noinline)) void *allocate_noticed(size_t size, bool zero)
 
 void *shim_allocate(size_t size)
 {
-    return allocate(size, 1, false);
+    return allocate(size, 1, false, at_boundary);
 }
 
 HOOK void *malloc(size_t size)
 {
-    void *start = NOTICED(size) ? allocate_noticed(size, false) : NULL;
+    void *start = NOTICED(size) ? allocate_noticed(size, false, __builtin_return_address(0)) : NULL;
 
     return start != NULL ? start : next.malloc(size);
 }
@@ -121,7 +126,7 @@ HOOK void *calloc(size_t count, size_t size)
     void *start = NULL;
 
     if (!__builtin_mul_overflow(count, size, &total) && NOTICED(total))
-        start = allocate_noticed(total, true);
+        start = allocate_noticed(total, true, __builtin_return_address(0));
     return start != NULL ? start : next.calloc(count, size);
 }
 
@@ -135,7 +140,7 @@ static bool power_of_two(size_t value)
 
 static __attribute__((noinline)) void *allocate_aligned(void *(*plainly)(size_t, size_t), size_t alignment, size_t size)
 {
-    void *start = BIG(size) && power_of_two(alignment) ? allocate(size, alignment, false) : NULL;
+    void *start = BIG(size) && power_of_two(alignment) ? allocate(size, alignment, false, at_boundary) : NULL;
     bool nested = asking;
 
     if (start != NULL)
@@ -149,7 +154,7 @@ static __attribute__((noinline)) void *allocate_aligned(void *(*plainly)(size_t,
 static __attribute__((noinline)) int allocate_aligned_posix(void **out, size_t alignment, size_t size)
 {
     bool ours = BIG(size) && power_of_two(alignment) && alignment % sizeof(void *) == 0;
-    void *start = ours ? allocate(size, alignment, false) : NULL;
+    void *start = ours ? allocate(size, alignment, false, at_boundary) : NULL;
     bool nested = asking;
     int error;
 
@@ -247,10 +252,18 @@ HOOK size_t malloc_usable_size(void *pointer)
     return usable > block.size ? usable : block.size;
 }
 
-/* Moves memory that is no block, or cannot stay where it is, into a new block: allocates it, copies the bytes, frees the old memory. */
-static void *reallocate_by_copy(void *old, size_t old_size, size_t size)
+/* A new place for memory that realloc() cannot leave where it is. */
+static void *allocate_anew(size_t size, struct placement placement)
 {
-    void *start = malloc(size);
+    void *start = BIG(size) ? allocate(size, 1, false, placement) : NULL;
+
+    return start != NULL ? start : next.malloc(size);
+}
+
+/* Moves memory that is no block into a new block: allocates it, copies the bytes, frees the old memory. */
+static void *reallocate_by_copy(void *old, size_t old_size, size_t size, const void *caller)
+{
+    void *start = allocate_anew(size, maker_placement(caller, size));
 
     if (start == NULL)
         return NULL;
@@ -259,11 +272,18 @@ static void *reallocate_by_copy(void *old, size_t old_size, size_t size)
     return start;
 }
 
+/* What is congruent with a block stays so when that is resized. */
+static size_t lead_of(const void *start)
+{
+    return page_aligned((uintptr_t)start) ? 0 : ENGINE_LEAD;
+}
+
 /* No page of the block shows a store: the allocator resizes it, with mremap if it can. What it moved may lie at another place
    relative to the page, then it moves once more inside the slack. */
 static void *resize_plain(struct block *block, void *old, const struct engine_block *was, size_t size)
 {
     size_t offset = (size_t)((char *)old - (char *)was->raw);
+    size_t lead = lead_of(old);
     size_t slack = slack_for(size, 1) > offset ? slack_for(size, 1) : offset;
     size_t total;
     char *raw = NULL;
@@ -278,8 +298,8 @@ static void *resize_plain(struct block *block, void *old, const struct engine_bl
         return NULL;
     }
     start = raw + offset;
-    if (!page_aligned((uintptr_t)start)) {
-        start = (char *)align_up((uintptr_t)raw, page_size);
+    if (!page_aligned((uintptr_t)start + lead)) {
+        start = (char *)page_up((uintptr_t)raw + lead) - lead;
         bytes_move(start, raw + offset, was->size < size ? was->size : size);
     }
     engine_return(block, start, size, raw);
@@ -299,7 +319,7 @@ static void *resize_views(void *old, const struct engine_block *was, size_t size
             engine_set_size(old, size);
         return old;
     }
-    start = malloc(size);
+    start = allocate_anew(size, (struct placement){was->maker, lead_of(old)});
     if (start == NULL)
         return NULL;
     engine_move(start, old, was->size);
@@ -326,13 +346,13 @@ static void *reallocate_registered(void *old, const struct engine_block *was, si
     return next.realloc(old, size);
 }
 
-static __attribute__((noinline)) void *reallocate(void *old, size_t size)
+static __attribute__((noinline)) void *reallocate(void *old, size_t size, const void *caller)
 {
     struct engine_block was;
     size_t old_size;
 
     if (next_is_bootstrap(old))
-        return reallocate_by_copy(old, next_bootstrap_size(old), size);
+        return reallocate_by_copy(old, next_bootstrap_size(old), size, caller);
     if (MAY_BE_BLOCK(old) && engine_look_up(old, &was)) {
         if (was.registered)
             return reallocate_registered(old, &was, size);
@@ -345,7 +365,7 @@ static __attribute__((noinline)) void *reallocate(void *old, size_t size)
     /* Small memory that grows large becomes a block; large memory that is none stays what it is. */
     if (!BIG(size) || old_size == 0 || old_size >= hot.min_block)
         return next.realloc(old, size);
-    return reallocate_by_copy(old, old_size, size);
+    return reallocate_by_copy(old, old_size, size, caller);
 }
 
 HOOK void *realloc(void *old, size_t size)
@@ -353,7 +373,7 @@ HOOK void *realloc(void *old, size_t size)
     if (old == NULL)
         return malloc(size);
     if (MAY_BE_BLOCK(old) || BIG(size))
-        return reallocate(old, size);
+        return reallocate(old, size, __builtin_return_address(0));
     if (NOTICED(size) && !asking)
         glance();
     return next.realloc(old, size);

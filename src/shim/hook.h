@@ -30,7 +30,7 @@ struct hot {
     _Atomic size_t min_observed;             /* what an observer wants to know of, */
     _Atomic size_t min_block;                /* and what becomes a block; SIZE_MAX with COWSHIM_MODE=registered */
     _Atomic size_t min_mapping;              /* with COWSHIM_SCOPE=anon */
-    _Atomic uintptr_t page_mask;             /* an address with none of these bits may be a block's start */
+    _Atomic uintptr_t start_mask;            /* an address that has none of these bits ENGINE_LEAD bytes later may be a block's start */
     _Atomic bool started;                    /* there may be blocks, also where no copy is looked at any more */
 };
 
@@ -40,11 +40,14 @@ struct hot {
 
 extern struct hot hot __attribute__((visibility("hidden")));
 
+/* Blocks start at a page boundary or ENGINE_LEAD bytes before one, so that one bit less is looked at. */
+#define START_MASK(unit) ((uintptr_t)(unit)-1 - ENGINE_LEAD)
+
 /* Until then, and with COWSHIM_MODE=off, no pointer is a block; those of the bootstrap allocator must still be known. */
-#define BOOTSTRAP_MASK ((uintptr_t)65535)
+#define BOOTSTRAP_MASK START_MASK(65536)
 
 /* No other pointer is one that the registry knows. */
-#define MAY_BE_BLOCK(pointer) UNLIKELY(((uintptr_t)(pointer)&hot.page_mask) == 0)
+#define MAY_BE_BLOCK(pointer) UNLIKELY((((uintptr_t)(pointer) + ENGINE_LEAD) & hot.start_mask) == 0)
 
 /* A call came by that is too small for us: look, now and then, whether something is to be given back. */
 static inline void glance(void)

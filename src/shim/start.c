@@ -17,6 +17,7 @@
 #include "engine/report/observe.h"
 #include "kernel/coredump.h"
 #include "shim/hook.h"
+#include "shim/maker.h"
 
 struct hot hot = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, BOOTSTRAP_MASK, false};
 
@@ -84,7 +85,8 @@ static __attribute__((constructor)) void shim_start(void)
     if (!program_wanted(config_text(programs)))
         config_choice(mode) = MODE_OFF;
     if (config_choice(mode) != MODE_OFF) {
-        hot.page_mask = page_size - 1;
+        hot.start_mask = START_MASK(page_size);
+        maker_start();
         engine_start();
         process_start();
         if (config_choice(coredump) == 1)

@@ -98,6 +98,18 @@ ALL = [
         ("two elements changed in each", 0.1, 0.5),
     ]),
 
+    App("bytes", ["bytes_objects.py"], interpreter=PYTHON, modules=["numpy"], grows=[
+        ("tobytes", 0, 2),
+        ("bytes(array)", 0, 2),
+        ("bytearray(bytes)", 0, 2),
+        ("join", 0, 2),
+        ("frombuffer(bytes).copy()", 0, 2),
+        ("pickle.dumps, its buffers as bytes", 0, 2),
+        ("pickle.loads and a copy", 0, 2),
+        ("BytesIO", 0, 2),
+        ("change an eighth of an array from bytes", 8, 2),
+    ]),
+
     App("torch", ["torch_clone.py"], interpreter=PYTHON, modules=["torch"], optional=True, grows=[
         ("five clones", 0, 2),
         ("a sixteenth of the first 5 changed", 5, 2),

@@ -8,6 +8,7 @@ check_PROGRAMS += \
     tests/preload/api_memory \
     tests/preload/api_moves \
     tests/preload/api_misuse \
+    tests/preload/bytes_object \
     tests/preload/race \
     tests/preload/race_copies \
     tests/preload/signals \
@@ -33,6 +34,7 @@ check_PROGRAMS += \
     tests/preload/waits
 
 tests_preload_early_dlsym_LDFLAGS = -Wl,--export-dynamic
+tests_preload_bytes_object_LDFLAGS = -Wl,--export-dynamic
 
 # A library of the tests' own; -rpath makes it a shared one.
 check_LTLIBRARIES += tests/preload/early_library.la

@@ -60,6 +60,7 @@ tests_unit_engine_SOURCES = $(unit_common) \
     tests/unit/engine_merge.c \
     tests/unit/engine_fate.c \
     tests/unit/engine_judge.c \
+    tests/unit/engine_placement.c \
     tests/unit/engine_policy.c \
     tests/unit/engine_race.c \
     tests/unit/engine_reason.c \

@@ -49,6 +49,11 @@ static void make_room(uintptr_t start, size_t size)
 
 bool engine_add(void *start, size_t size, void *raw)
 {
+    return engine_add_made(start, size, raw, 0);
+}
+
+bool engine_add_made(void *start, size_t size, void *raw, uint32_t maker)
+{
     struct entry entry;
     struct block *block;
 
@@ -62,8 +67,10 @@ bool engine_add(void *start, size_t size, void *raw)
     engine_wake(); /* inside: it takes locks, which a fork must not find held */
     make_room((uintptr_t)start, size);
     block = block_add((uintptr_t)start, size, raw);
-    if (block != NULL)
+    if (block != NULL) {
+        block->maker = maker;
         remains_enter(block);
+    }
     reclaim_event();
     entry_end(&entry);
     return block != NULL;
@@ -76,6 +83,7 @@ bool engine_look_up(const void *start, struct engine_block *out)
 
     if (!entry_begin(&entry)) {
         out->raw = NULL;
+        out->maker = 0;
         out->has_views = true;
         out->registered = false;
         return block_peek((uintptr_t)start, &out->size);
@@ -87,6 +95,7 @@ bool engine_look_up(const void *start, struct engine_block *out)
         lock_drop(&block->lock);
         out->raw = block->raw;
         out->size = block->size;
+        out->maker = block->maker;
         out->has_views = block->extents_count > 0;
         out->registered = block_foreign(block);
         block_release(block);

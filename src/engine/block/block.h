@@ -33,6 +33,7 @@ struct block {
     struct tree_node node; /* key: the address that the program has; registry lock */
     _Atomic size_t size;   /* bytes that the program may use; atomic: realloc() sets it, and block_peek() reads it, without a lock */
     void *raw;             /* the allocator's own pointer, or NULL */
+    uint32_t maker;        /* who asked for it, or 0: see placement.h; never changes */
     enum block_kind kind;
     _Atomic unsigned holds;         /* references, with the registry's own; atomic: dropped without any lock */
     _Atomic unsigned extents_count; /* of extents; atomic: free() and others ask without the lock whether there are any */

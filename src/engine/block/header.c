@@ -41,7 +41,7 @@ static bool is_header(const struct block *block)
 void header_drop(struct block *block)
 {
     if (block->kind != BLOCK_MALLOC || block->header != HEADER_UNKNOWN || block->size >= WORTH || !next_is_glibc() ||
-        block->raw != page_of(block) + CHUNK_WORDS)
+        !page_aligned(block_start(block)) || block->raw != page_of(block) + CHUNK_WORDS)
         return;
     block->header = HEADER_STAYS;
     if (!is_header(block))

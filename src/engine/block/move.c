@@ -65,9 +65,11 @@ static void move_piece(struct block *to, uintptr_t target, uintptr_t source, siz
 static void move_pages(struct block *to, struct block *from, size_t size)
 {
     uintptr_t shift = block_start(to) - block_start(from);
-    uintptr_t at = block_start(from);
-    uintptr_t end = page_down(at + size);
+    uintptr_t last = block_start(from) + size;
+    uintptr_t at = min_address(page_up(block_start(from)), last);
+    uintptr_t end = max_address(page_down(last), at);
 
+    bytes_copy((void *)block_start(to), (const void *)block_start(from), at - block_start(from));
     while (at < end) {
         const struct extent *extent = extent_from(from, at);
         bool inside = extent != NULL && extent_start(extent) <= at;
@@ -76,7 +78,7 @@ static void move_pages(struct block *to, struct block *from, size_t size)
         move_piece(to, at + shift, at, stop - at, inside ? extent : NULL);
         at = stop;
     }
-    bytes_copy((void *)(end + shift), (const void *)end, block_start(from) + size - end);
+    bytes_copy((void *)(end + shift), (const void *)end, last - end);
 }
 
 void engine_move(void *to, void *from, size_t size)
@@ -88,7 +90,8 @@ void engine_move(void *to, void *from, size_t size)
     if (entry_begin_quiet(&entry)) {
         source = block_find_start((uintptr_t)from);
         target = block_find_start((uintptr_t)to);
-        if (source != NULL && target != NULL && descriptor_in_own_process() && !target->excluded && !source->excluded) {
+        if (source != NULL && target != NULL && page_aligned(block_start(target) - block_start(source)) && descriptor_in_own_process() &&
+            !target->excluded && !source->excluded) {
             block_lock_pair(source, target);
             fate_forget(source); /* its pages are elsewhere afterwards */
             move_pages(target, source, size);

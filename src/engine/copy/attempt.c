@@ -4,6 +4,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "engine/block/header.h"
+#include "engine/block/placement.h"
 #include "engine/copy/snapshot.h"
 #include "engine/engine.h"
 #include "kernel/costs.h"
@@ -123,6 +124,8 @@ static enum reason attempt(struct copy *copy, size_t *done)
 
     copy->target = block_find_range(copy->to, copy->size);
     why = try_copy(copy, done);
+    if (why == REASON_incongruent)
+        placement_learn(copy->target, copy->to, copy->from, copy->size);
     if (why != REASON_none)
         reason_add(why, copy->size - *done);
     return why;
