@@ -41,42 +41,62 @@ static bool tells(const struct world *world, const struct world_cell *cell, uint
            own.parent->cells[index].holder->version == cell->holder->version;
 }
 
-static void inherit_from(struct world *world, struct world_block *block, uint32_t page, uint32_t hash, unsigned generation)
+/* The page that this one was copied from, as the cells beside it tell. Where both come from one copy, both have to. */
+static bool neighbours_tell(const struct world *world, const struct world_block *block, uint32_t page, struct descent *descent)
 {
-    uint32_t index = cell_index(block, page), there;
-    struct descent descent;
-    struct world_cell *cell, *original;
+    uint32_t index = cell_index(block, page);
+    const struct world_cell *before = index > 0 ? &block->cells[index - 1] : NULL;
+    const struct world_cell *behind = index < block->count ? &block->cells[index] : NULL;
+    bool one_copy = before != NULL && behind != NULL && before->made_by == behind->made_by;
 
-    if (generation == GENERATIONS || cell_is(block, index, page))
-        return;
-    /* Between two pages of one copy both have to say so. */
-    if (index > 0 && index < block->count && block->cells[index - 1].made_by == block->cells[index].made_by &&
-        !tells(world, &block->cells[index], page, &descent))
-        return;
-    if (!(index > 0 && tells(world, &block->cells[index - 1], page, &descent)) &&
-        !(index < block->count && tells(world, &block->cells[index], page, &descent)))
-        return;
-    if (descent.parent == block)
-        return;
-    inherit_from(world, descent.parent, descent.parent_page, hash, generation + 1);
-    there = cell_index(descent.parent, descent.parent_page);
-    if (!cell_is(descent.parent, there, descent.parent_page)) {
-        original = cell_at(world, descent.parent, descent.parent_page);
-        if (original == NULL)
-            return;
-        original->hash = hash;
-        original->unwatched = true;
-        version_begin(world, original, 0); /* the page is one of those that its neighbours stand for */
-    }
-    original = &descent.parent->cells[there];
-    if (world->failed || original->holder == NULL || original->hash != hash)
-        return;
-    cell = cell_at(world, block, page);
+    if (one_copy)
+        return tells(world, before, page, descent) && tells(world, behind, page, descent);
+    return (before != NULL && tells(world, before, page, descent)) || (behind != NULL && tells(world, behind, page, descent));
+}
+
+/* A cell for a page that had none, and in it a content that nobody else holds. It weighs nothing, as the cells beside it stand for it. */
+static void watch(struct world *world, struct world_block *block, uint32_t page, uint32_t hash)
+{
+    struct world_cell *cell = cell_at(world, block, page);
+
     if (cell == NULL)
         return;
     cell->hash = hash;
-    original->holder->version->stored = true;
-    version_add_holder(world, cell, original->holder->version, 0);
+    cell->unwatched = true;
+    version_begin(world, cell, 0);
+}
+
+/* A cell for the page of a copy, which holds what the cell of its original does. */
+static void hold_too(struct world *world, struct world_block *block, uint32_t page, const struct world_cell *original)
+{
+    struct version *version = original->holder->version;
+    struct world_cell *cell = cell_at(world, block, page);
+
+    if (cell == NULL)
+        return;
+    cell->hash = original->hash;
+    version->stored = true;
+    version_add_holder(world, cell, version, 0);
+}
+
+static void inherit_from(struct world *world, struct world_block *block, uint32_t page, uint32_t hash, unsigned generation)
+{
+    const struct world_cell *original;
+    struct descent descent;
+    uint32_t there;
+
+    if (generation == GENERATIONS || cell_is(block, cell_index(block, page), page) || !neighbours_tell(world, block, page, &descent) ||
+        descent.parent == block)
+        return;
+    inherit_from(world, descent.parent, descent.parent_page, hash, generation + 1);
+    there = cell_index(descent.parent, descent.parent_page);
+    if (!cell_is(descent.parent, there, descent.parent_page))
+        watch(world, descent.parent, descent.parent_page, hash);
+    if (world->failed)
+        return;
+    original = &descent.parent->cells[there];
+    if (original->holder != NULL && original->hash == hash)
+        hold_too(world, block, page, original);
 }
 
 void inherit(struct world *world, struct world_block *block, uint32_t page, uint32_t hash)
