@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+/* The ranges do not overlap, as for memcpy. */
 void bytes_copy(void *to, const void *from, size_t size);
 void bytes_move(void *to, const void *from, size_t size);
 void bytes_fill(void *to, int value, size_t size);

@@ -60,13 +60,14 @@ static enum engine_copied finish_shared(const struct copy *copy, size_t done, bo
     return done > 0 ? COPIED_SHARED : COPIED_NOT;
 }
 
-/* Whether the copy is known to be better plain, and no observer wants to hear of it. */
-static bool is_plain(uintptr_t to, uintptr_t from, size_t size)
+/* Whether the copy is known to be better plain, and no observer wants to hear of it. A hint is a hash: what
+   must not be wrong is asked again. */
+static bool is_plain(const struct copy *copy)
 {
-    if (observed() || !hint_plain(to, from, size))
+    if (observed() || !hint_plain(copy->to, copy->from, copy->size) || attempt_overlaps(copy))
         return false;
-    reason_add(REASON_unlikely, size);
-    log_debug("copy of %zu bytes from %p to %p: plain, as the last ones: %s", size, (void *)from, (void *)to,
+    reason_add(REASON_unlikely, copy->size);
+    log_debug("copy of %zu bytes from %p to %p: plain, as the last ones: %s", copy->size, (void *)copy->from, (void *)copy->to,
               reason_words(REASON_unlikely));
     return true;
 }
@@ -91,7 +92,11 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
     bool declined, in_use;
     size_t done = 0;
 
-    if (is_plain(copy.to, copy.from, size) || !observe_look(OBSERVED_COPY, size))
+    if (is_plain(&copy)) {
+        bytes_copy(to, from, size);
+        return COPIED_PLAINLY;
+    }
+    if (!observe_look(OBSERVED_COPY, size))
         return COPIED_NOT;
     copy.place = policy_origin((uintptr_t)caller, copy.from, size);
     if (!entry_begin_quiet(&entry)) {

@@ -7,7 +7,7 @@
 
 #define HINTS 256
 #define FIRST 3
-#define LAST 63
+#define LAST 255
 #define ANY_TARGET 0
 
 /* One word each, so that no lock is needed: what the copy is in the upper bits, how many more are plain unseen, and how many are after
