@@ -5,6 +5,8 @@
 #include <elf.h>
 #include <link.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "engine/engine.h"
 
@@ -63,8 +65,19 @@ static int find_code(struct dl_phdr_info *library, size_t size, void *unused)
     return 0;
 }
 
+/* Python's allocator for debugging has words of its own in front of each object, so that the bytes begin elsewhere. */
+static bool has_debug_words(void)
+{
+    const char *allocator = getenv("PYTHONMALLOC");
+    const char *developer = getenv("PYTHONDEVMODE");
+
+    return (allocator != NULL && strstr(allocator, "debug") != NULL) || (developer != NULL && *developer != '\0');
+}
+
 void maker_start(void)
 {
+    if (has_debug_words())
+        return;
     of_bytes[0] = find_function("PyBytes_FromStringAndSize");
     if (of_bytes[0].size == 0)
         return;
