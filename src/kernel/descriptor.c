@@ -168,24 +168,13 @@ static int find_again(struct descriptor *descriptor)
     return -EBADF;
 }
 
-int descriptor_stat(struct descriptor *descriptor, struct stat *status)
+int descriptor_use(struct descriptor *descriptor)
 {
     int fd = descriptor->fd;
 
     if (fd < 0)
         return -EBADF;
-    /* Tests never make this call fail, as below. */
-    if (SYS_MUST(SYS_fstat, fd, status) == 0 && status->st_dev == descriptor->device && status->st_ino == descriptor->inode)
-        return fd;
-    fd = find_again(descriptor);
-    return fd < 0 || SYS_MUST(SYS_fstat, fd, status) == 0 ? fd : -EBADF;
-}
-
-int descriptor_use(struct descriptor *descriptor)
-{
-    struct stat status;
-
-    return descriptor_stat(descriptor, &status);
+    return still_ours(descriptor, fd) ? fd : find_again(descriptor);
 }
 
 void descriptor_drop(struct descriptor *descriptor)

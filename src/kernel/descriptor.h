@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 
 struct descriptor {
@@ -27,8 +26,6 @@ void descriptor_init(void);
 int descriptor_adopt(struct descriptor *descriptor, int fd);
 /* The number, or -EBADF when it is not the file any more that it was (the program closed or replaced it). */
 int descriptor_use(struct descriptor *descriptor);
-/* The same, and what fstat says of it, which has to be asked anyway. */
-int descriptor_stat(struct descriptor *descriptor, struct stat *status);
 /* Closes it if it is still ours. In a vfork child it stays as it is: the number is the parent's. */
 void descriptor_drop(struct descriptor *descriptor);
 

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -171,21 +173,15 @@ struct scan {
     long gap; /* the lowest number that was not among them */
 };
 
-/* The directory lists rising numbers. */
+/* The directory lists rising numbers. Its own is free again after the scan. */
 static bool scan_descriptor(const char *name, void *context)
 {
     struct scan *scan = context;
+    long fd = strtol(name, NULL, 10);
 
     scan->found |= judge(scan->directory, name);
-    scan->gap += strtol(name, NULL, 10) == scan->gap;
+    scan->gap += fd == scan->gap && fd != scan->directory;
     return true;
-}
-
-static int scan_descriptors(struct scan *scan)
-{
-    long error = SYS(SYS_lseek, scan->directory, 0, SEEK_SET);
-
-    return error < 0 ? (int)error : procfile_names(scan->directory, scan_descriptor, scan);
 }
 
 static int scan_all(int directory)
@@ -195,7 +191,7 @@ static int scan_all(int directory)
     unsigned before = holders_known();
     struct status status;
     struct scan scan = {.directory = directory};
-    int error = scan_descriptors(&scan);
+    int error = procfile_names(directory, scan_descriptor, &scan);
 
     if (error != 0)
         return error;
@@ -219,39 +215,63 @@ static bool is_fresh(void)
            SYS_MUST(SYS_fcntl, atomic_load(&seen_gap), F_GETFD) == -EBADF;
 }
 
+/* Opened for each scan, which is rare: a number that is kept is one less for the program. */
 static int scan_again(void)
 {
-    int directory = procfile_use(PROCFILE_DESCRIPTORS);
-    int error;
+    struct descriptor directory = DESCRIPTOR_NONE;
+    long fd = SYS(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = fd < 0 ? (int)fd : descriptor_adopt(&directory, (int)fd);
 
-    if (directory < 0)
-        return directory;
+    if (error != 0)
+        return error;
     lock_take(&lock);
-    error = scan_all(directory);
+    error = scan_all(directory.fd);
     lock_drop(&lock);
+    descriptor_drop(&directory);
     return error;
 }
 
-static int count_threads(struct holders *holders)
+/* A filter that the process was started with may forbid what hardly any program calls, or kill for it. */
+static bool is_filtered(void)
+{
+    static _Atomic int known; /* 0: not asked, 1: no, 2: yes */
+
+    if (atomic_load_explicit(&known, memory_order_relaxed) == 0)
+        atomic_store_explicit(&known, SYS(SYS_prctl, PR_GET_SECCOMP) == 0 ? 1 : 2, memory_order_relaxed);
+    return atomic_load_explicit(&known, memory_order_relaxed) == 2;
+}
+
+/* Only whether there is one. CLONE_THREAD changes nothing, and is refused where there are more (unshare(2)): no call tells it sooner, and
+   it needs no descriptor. */
+static int count_threads(unsigned *threads)
 {
     struct stat status;
-    int fd = procfile_stat(PROCFILE_TASKS, &status);
+    long error = is_filtered() ? -EPERM : SYS(SYS_unshare, CLONE_THREAD);
 
-    if (fd < 0)
-        return fd;
-    holders->threads = status.st_nlink > 2 ? (unsigned)status.st_nlink - 2 : 2; /* a directory for each, beside . and .. */
-    return 0;
+    if (error == 0 || error == -EINVAL) {
+        *threads = error == 0 ? 1 : 2;
+        return 0;
+    }
+    error = SYS(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &status, 0);
+    *threads = error == 0 && status.st_nlink == 3 ? 1 : 2; /* a directory for each, beside . and .. */
+    return (int)error;
+}
+
+/* Where the program has opened all that it may, nobody can look: somebody may hold memory. */
+static unsigned unseen(int error)
+{
+    return error == -EMFILE || error == -ENFILE ? HOLDER_RING : 0;
 }
 
 int holders_look(struct holders *holders)
 {
-    int error = count_threads(holders);
+    int error = count_threads(&holders->threads);
 
     if (error == 0 && !is_fresh())
         error = scan_again();
-    if (error != 0)
+    if (error != 0 && unseen(error) == 0)
         return error;
-    holders->held = holders_known() | atomic_load(&seen);
+    holders->held = holders_known() | atomic_load(&seen) | unseen(error);
     if (holders->threads == 1)
         thread_self.checked |= CHECKED_ALONE;
     return 0;

@@ -19,7 +19,7 @@ enum holder {
 };
 
 struct holders {
-    unsigned threads; /* of this process, the kernel's own workers for it included */
+    unsigned threads; /* 1, or 2 for any more; the kernel's own workers for the process are among them */
     unsigned held;    /* enum holders */
 };
 

@@ -13,9 +13,9 @@
 #include "base/poison.h"
 
 static struct lock lock = LOCK_INITIALIZER(LOCK_KERNEL);
-static struct descriptor files[PROCFILE_COUNT] = {DESCRIPTOR_NONE, DESCRIPTOR_NONE, DESCRIPTOR_NONE, DESCRIPTOR_NONE};
+static struct descriptor files[PROCFILE_COUNT] = {DESCRIPTOR_NONE, DESCRIPTOR_NONE};
 
-static const char *const paths[] = {"/proc/self/pagemap", "/proc/self/maps", "/proc/self/task", "/proc/self/fd"};
+static const char *const paths[] = {"/proc/self/pagemap", "/proc/self/maps"};
 
 static int reopen(enum procfile which)
 {
@@ -31,21 +31,12 @@ static int reopen(enum procfile which)
 
 int procfile_use(enum procfile which)
 {
-    struct stat status;
-
-    return procfile_stat(which, &status);
-}
-
-int procfile_stat(enum procfile which, struct stat *status)
-{
     int fd;
 
     lock_take(&lock);
-    fd = descriptor_stat(&files[which], status);
-    if (fd < 0) {
+    fd = descriptor_use(&files[which]);
+    if (fd < 0)
         fd = reopen(which);
-        fd = fd < 0 ? fd : descriptor_stat(&files[which], status);
-    }
     lock_drop(&lock);
     return fd;
 }

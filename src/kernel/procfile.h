@@ -4,16 +4,13 @@
 #define COWSHIM_KERNEL_PROCFILE_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
-enum procfile { PROCFILE_PAGEMAP, PROCFILE_MAPS, PROCFILE_TASKS, PROCFILE_DESCRIPTORS, PROCFILE_COUNT };
+enum procfile { PROCFILE_PAGEMAP, PROCFILE_MAPS, PROCFILE_COUNT };
 
 /* An open descriptor, or -errno (no /proc, not dumpable, no descriptor left). */
 int procfile_use(enum procfile which);
 /* The same, but it looks only once in an operation whether the number is ours still: for requests that fail on any other kind of file. */
 int procfile_use_once(enum procfile which);
-/* An open descriptor, and what fstat says of it now. */
-int procfile_stat(enum procfile which, struct stat *status);
 /* Calls visit() for each name in an open directory but those that begin with a dot, until it returns false. 0 or -errno. */
 int procfile_names(int directory, bool (*visit)(const char *name, void *context), void *context);
 void procfile_after_fork(void);

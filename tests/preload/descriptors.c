@@ -323,6 +323,36 @@ static int listed_numbers_are_high(void)
     return KEPT;
 }
 
+/* In a fresh program: a child has its parent's files as well. */
+static int four_are_missing(void)
+{
+    int free_ones = 0;
+
+    closefrom(3);
+    CHECK(copy_works(60, true) == KEPT, "no shared copy");
+    while (dup(0) >= 0)
+        free_ones++;
+    CHECK(free_ones >= 253 - 4, "%d of 253 numbers are left", free_ones);
+    return copy_works(61, false);
+}
+
+static int few_are_missing(void)
+{
+    struct rlimit limit = {256, 256};
+    int status;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        setrlimit(RLIMIT_NOFILE, &limit); /* before ours are opened: with higher numbers than these they would not be missing */
+        execl("/proc/self/exe", "descriptors", "few", NULL);
+        _exit(127);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0, "the child ended with status 0x%x", (unsigned)status);
+    return KEPT;
+}
+
 #define APART(story) \
     static int story##_apart(void) \
     { \
@@ -339,7 +369,7 @@ APART(waiting_works)
 APART(numbers_are_as_without_us)
 APART(listed_numbers_are_high)
 
-/* descriptors [transcript] */
+/* descriptors [transcript | few] */
 int main(int count, char **words)
 {
     static const struct story stories[] = {
@@ -353,10 +383,13 @@ int main(int count, char **words)
         {"poll, select and epoll see what they should", waiting_works_apart},
         {"every number that the program is given is the one that it gets without us", numbers_are_as_without_us_apart},
         {"/proc/self/fd lists ours with high numbers only", listed_numbers_are_high_apart},
+        {"of 256 numbers four are missing, no more", few_are_missing},
     };
 
     from = malloc(SIZE);
     to = malloc(SIZE);
+    if (count > 1 && strcmp(words[1], "few") == 0)
+        return four_are_missing();
     if (count > 1) {
         static char text[8192];
 
