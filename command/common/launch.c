@@ -71,7 +71,8 @@ static int preload_beside(const char *library, const char *name)
         }
     }
     if (path == NULL)
-        message_error("%s is not found beside %s", name, library);
+        message_error("%s is not found beside %s: it is in the package cowshim-tools, and in no build with --disable-profile", name,
+                      library);
     code = path == NULL ? EXIT_NOT_FOUND : library_preload(path);
     free(path);
     free(real);

@@ -197,6 +197,9 @@ expect 'a summary that cannot be written' 125 err '--stats=/no/such/folder/file:
 ### Finding the library
 run_with COWSHIM_LIBRARY="$work/none.so" run true
 expect 'COWSHIM_LIBRARY that is not there' 127 err "COWSHIM_LIBRARY=$work/none.so: No such file"
+mkdir alone && cp "$library" alone/
+run_with COWSHIM_LIBRARY="$work/alone/${library##*/}" profile true
+expect 'profile without its library' 127 err 'libcowshim-profile.so is not found beside .*: it is in the package cowshim-tools'
 run_with COWSHIM_LIBRARY="$work/run-help" run true
 expect 'COWSHIM_LIBRARY that is no library' 126 err 'run-help is not a shared library'
 mkdir 'a folder'
