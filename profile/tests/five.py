@@ -16,6 +16,6 @@ piece = numpy.ones(8192)
 pieces = [piece.copy() for _ in range(40)]  # small
 rewritten = array.copy()  # rewritten
 rewritten *= 2.0
-text = array.tobytes()  # incongruent
+moved = array[100:].copy()  # incongruent
 print("at the peak", flush=True)
 sys.stdin.readline()

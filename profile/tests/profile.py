@@ -84,7 +84,7 @@ def five_lines():
     check([sites[mark]["bytes"] for mark in ("kept", "small")] == [8 * 16 * MIB, 40 * 65536], "and with their bytes", details)
     check([sites[mark]["share"] for mark in sites] == [1, 1, 0, 1, 0], "what can be shared, and what cannot", details)
     check(sites["small"]["reasons"][0]["reason"] == "too_small", "64 KiB is too small", details)
-    check(sites["incongruent"]["reasons"][0]["reason"] == "incongruent", "tobytes() is not congruent", details)
+    check(sites["incongruent"]["reasons"][0]["reason"] == "incongruent", "what begins elsewhere in a page is not congruent", details)
     check("multiple of 4096" in sites["incongruent"]["reasons"][0]["advice"], "and what to do about it", details)
     check(abs(sites["kept"]["same"] - 0.9) < 0.03, "of the copies that were changed in a tenth, nine tenths are the same", details)
     check(sites["slices"]["same"] == 1 and sites["rewritten"]["same"] == 0, "one is the same, one is rewritten", details)
