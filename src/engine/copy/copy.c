@@ -60,8 +60,8 @@ static enum engine_copied finish_shared(const struct copy *copy, size_t done, bo
     return done > 0 ? COPIED_SHARED : COPIED_NOT;
 }
 
-/* Whether the copy is known to be better plain, and no observer wants to hear of it. A hint is a hash: what must not be
-   wrong is asked again. */
+/* Whether the copy is known to be better plain, and no observer wants to hear of it. A hint is a hash: what
+   must not be wrong is asked again. */
 static bool is_plain(const struct copy *copy)
 {
     if (observed() || !hint_plain(copy->to, copy->from, copy->size) || attempt_overlaps(copy))

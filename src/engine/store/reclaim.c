@@ -28,13 +28,13 @@
 #define REST_OF_OTHERS 256
 
 static struct lock sweep_lock = LOCK_INITIALIZER(LOCK_SWEEP);
-static uint64_t faults_then;        /* page faults of the process when a sweep was last due; 0: there was no store yet */
-static uint64_t unshown_so_far;     /* bytes of views that ended since then */
-static bool unfinished;             /* the last walk over all stores was cut short */
-static _Atomic uint64_t rest_until; /* the last sweep found nothing: the next one is not before this time */
-static uint64_t ask_after;          /* the process's page faults are not asked for again before this time */
-static uint64_t settle_after;       /* other processes are not asked again before this time */
-static _Atomic bool demanded;       /* a page that died may hold a secret: the next event sweeps, whatever that costs */
+static _Atomic uint64_t faults_then; /* page faults of the process when a sweep was last due, or when the first store was made */
+static uint64_t unshown_so_far;      /* bytes of views that ended since then */
+static bool unfinished;              /* the last walk over all stores was cut short */
+static _Atomic uint64_t rest_until;  /* the last sweep found nothing: the next one is not before this time */
+static uint64_t ask_after;           /* the process's page faults are not asked for again before this time */
+static uint64_t settle_after;        /* other processes are not asked again before this time */
+static _Atomic bool demanded;        /* a page that died may hold a secret: the next event sweeps, whatever that costs */
 
 /* When to give up: never, where a page that may be dead may hold a secret. */
 static uint64_t deadline(bool secret, uint64_t patience)
@@ -59,17 +59,16 @@ static bool is_due(void)
     uint64_t stored = store_bytes();
     uint64_t faults = usage_faults();
     uint64_t possible;
-    bool first = faults_then == 0; /* what came before the first store killed no page of it */
 
     if (stored == 0)
         return false;
     unshown_so_far += store_take_unshown();
-    possible = (faults - faults_then) * page_size + unshown_so_far;
-    if (!first && possible < stored / WORTH)
+    possible = (faults - atomic_load_explicit(&faults_then, memory_order_relaxed)) * page_size + unshown_so_far;
+    if (possible < stored / WORTH)
         return false;
-    faults_then = faults;
+    atomic_store_explicit(&faults_then, faults, memory_order_relaxed);
     unshown_so_far = 0;
-    return !first;
+    return true;
 }
 
 /* True: all stores were looked at. */
@@ -152,6 +151,11 @@ void reclaim_event(void)
         counter_add(COUNT_reclaimed_bytes, freed);
     }
     lock_drop(&sweep_lock);
+}
+
+void reclaim_first_store(void)
+{
+    atomic_store_explicit(&faults_then, usage_faults(), memory_order_relaxed);
 }
 
 bool reclaim_rests(uint64_t now)

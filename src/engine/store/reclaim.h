@@ -11,6 +11,8 @@
 
 /* After an operation, with no lock held. */
 void reclaim_event(void);
+/* The process has no store yet: the page faults that it has had cannot have killed a page of one. */
+void reclaim_first_store(void);
 /* Whether no event sweeps at that time, because the last sweep found nothing. */
 bool reclaim_rests(uint64_t now);
 /* The next event looks at all stores, however little can have died. */

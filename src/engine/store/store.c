@@ -9,6 +9,7 @@
 #include "base/page.h"
 #include "engine/report/counters.h"
 #include "engine/store/give.h"
+#include "engine/store/reclaim.h"
 
 #include "base/poison.h"
 
@@ -113,6 +114,8 @@ int store_reserve(enum storefile_kind kind, size_t size, struct store **store, u
     struct store *old = NULL;
     int error;
 
+    if (store_bytes() == 0)
+        reclaim_first_store();
     lock_take(&stores_lock);
     error = reserve_locked(kind, size, store, offset, &old);
     lock_drop(&stores_lock);
