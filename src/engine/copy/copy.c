@@ -60,8 +60,8 @@ static enum engine_copied finish_shared(const struct copy *copy, size_t done, bo
     return done > 0 ? COPIED_SHARED : COPIED_NOT;
 }
 
-/* Whether the copy is known to be better plain, and no observer wants to hear of it. A hint is a hash: what
-   must not be wrong is asked again. */
+/* Whether the copy is known to be better plain, and no observer wants to hear of it. A hint is a hash: what must not be
+   wrong is asked again. */
 static bool is_plain(const struct copy *copy)
 {
     if (observed() || !hint_plain(copy->to, copy->from, copy->size) || attempt_overlaps(copy))
@@ -72,8 +72,8 @@ static bool is_plain(const struct copy *copy)
     return true;
 }
 
-/* Makes a copy that the policy declined, and learns what that costs. Most such copies never come here, because a hint lets them pass
-   (hint.h). */
+/* Makes a copy that the policy declined. Learns what that costs where both ends are known to be in use, which is not asked when a hint let
+   the copy pass (hint.h). */
 static enum engine_copied copy_plainly(const struct copy *copy, bool in_use)
 {
     uint64_t before = in_use ? costs_clock() : 0;
@@ -92,10 +92,8 @@ enum engine_copied engine_copy(void *to, const void *from, size_t size, const vo
     bool declined, in_use;
     size_t done = 0;
 
-    if (is_plain(&copy)) {
-        bytes_copy(to, from, size);
-        return COPIED_PLAINLY;
-    }
+    if (is_plain(&copy))
+        return copy_plainly(&copy, false);
     if (!observe_look(OBSERVED_COPY, size))
         return COPIED_NOT;
     copy.place = policy_origin((uintptr_t)caller, copy.from, size);
