@@ -257,21 +257,15 @@ static int count_threads(unsigned *threads)
     return (int)error;
 }
 
-/* Where the program has opened all that it may, nobody can look: somebody may hold memory. */
-static unsigned unseen(int error)
-{
-    return error == -EMFILE || error == -ENFILE ? HOLDER_RING : 0;
-}
-
 int holders_look(struct holders *holders)
 {
     int error = count_threads(&holders->threads);
 
     if (error == 0 && !is_fresh())
         error = scan_again();
-    if (error != 0 && unseen(error) == 0)
+    if (error != 0)
         return error;
-    holders->held = holders_known() | atomic_load(&seen) | unseen(error);
+    holders->held = holders_known() | atomic_load(&seen);
     if (holders->threads == 1)
         thread_self.checked |= CHECKED_ALONE;
     return 0;

@@ -25,7 +25,8 @@ struct holders {
 
 /* COWSHIM_INTERNAL=held=N: as if enum holders N were there. */
 void holders_init(void);
-/* Two system calls, when nothing changed. 0 or -errno. */
+/* Two system calls, when nothing changed. 0 or -errno: nobody could look, and memory may be held. -EMFILE or -ENFILE where the program has
+   opened all that it may. */
 int holders_look(struct holders *holders);
 /* Only who holds memory. No system call where this operation has looked before and no other thread can have changed the answer. */
 int holders_held(unsigned *held);

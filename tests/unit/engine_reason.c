@@ -2,6 +2,7 @@
 /* Every reason for a plain copy: it can be produced, it is the one that is counted, once and with all bytes; errno is kept, no
    byte was written wrongly, and the source is as it was. One test for each line of reasons.def. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/io_uring.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +108,8 @@ static void pin(struct attempt *attempt)
         SKIP("io_uring registers no buffers here: %s", strerror(errno));
 }
 
-/* Those that are opened once are there already, but not the file for stores, which a child opens anew. */
+/* Those that are opened once are there already, but neither the file for stores, which a child opens anew, nor the list of descriptors,
+   which is opened anew when one more is there. How many the test program has is not known: its table is filled up. */
 static void take_descriptors_away(struct attempt *attempt)
 {
     struct rlimit limit;
@@ -119,6 +121,9 @@ static void take_descriptors_away(struct attempt *attempt)
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = 8;
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+        ;
+    CHECK_EQ(errno, EMFILE);
 }
 
 /* As many runs as the guard can hold are held already. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/memory/look.h"
 
+#include <errno.h>
+
 #include "kernel/holders.h"
 
 #include "base/poison.h"
@@ -18,11 +20,13 @@ static enum reason look_with(struct look *look, const struct write_guard *(*pick
 {
     struct holders holders;
     enum reason why;
+    int error;
 
     if (look->guard != NULL)
         return REASON_none;
-    if (holders_look(&holders) != 0)
-        return REASON_no_pagemap;
+    error = holders_look(&holders);
+    if (error != 0)
+        return error == -EMFILE || error == -ENFILE ? REASON_budget : REASON_no_pagemap;
     why = reason_of(holders.held & ~harmless);
     if (why != REASON_none)
         return why;
